@@ -88,9 +88,8 @@ def canonical(value: np.ndarray, layout: Layout) -> np.ndarray:
 
 def _to_numpy(value) -> np.ndarray:
     if hasattr(value, "detach"):  # a PyTorch tensor, which may require gradients or be on a GPU
-        value = value.detach().cpu()
-    # A copy: PyTorch's optimisers change weights in place, and `numpy()` shares their memory.
-    return np.array(value)
+        value = value.detach().cpu().numpy()
+    return np.array(value)  # a copy: PyTorch's optimisers change weights in place
 
 
 def _records() -> pathlib.Path:
