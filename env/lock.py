@@ -1,0 +1,76 @@
+"""Resolve env/requirements.in into the three locks: `make lock`, or `make lock UPGRADE=1`.
+
+Without UPGRADE the versions already locked stay, so adding a package changes a line or two; with it
+everything moves to the newest versions that fit together.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import venv
+
+ENV = pathlib.Path(__file__).resolve().parent
+FLOOR = "3.10"
+HEADER = """\
+# {title}
+# Made by `make lock` from requirements.in for Python {floor} and newer. Do not edit.
+"""
+GPU_NOTE = "resolved, not run: made on a machine without a GPU"
+# torch lists these for Linux; its CPU build needs none of them.
+CUDA_PACKAGE = re.compile(r"(nvidia-|cuda-|triton\b)")
+
+
+def resolve(uv: str, requirements: str, lock: pathlib.Path, upgrade: bool) -> list[str]:
+    """The lines of a lock for `requirements`, on every system and every Python from `FLOOR` up."""
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = pathlib.Path(folder, "requirements.in")
+        wanted.write_text(requirements)
+        pins = pathlib.Path(folder, "lock")
+        if lock.exists() and not upgrade:
+            pins.write_text(lock.read_text())
+        command = [uv, "pip", "compile", "--quiet", "--universal", "--python-version", FLOOR]
+        command += ["--constraint", ENV / "constraints.txt"]
+        command += ["--build-constraint", ENV / "constraints.txt"]
+        command += ["--no-header", "--no-annotate", "--no-python-downloads"]
+        # The certificates that the system trusts, as pip and a browser use them.
+        environment = {**os.environ, "UV_SYSTEM_CERTS": "1"}
+        subprocess.run([*command, "--output-file", pins, wanted], check=True, env=environment)
+        return pins.read_text().splitlines()
+
+
+def write(lock: pathlib.Path, title: str, lines: list[str]) -> None:
+    """Write a lock: versions only, so that pip may take a build such as 2.13.0+cpu."""
+    lock.write_text(HEADER.format(title=title, floor=FLOOR) + "\n".join(lines) + "\n")
+    print(f"{lock.relative_to(ENV.parent)}: {len(lines)} lines")
+
+
+def main() -> None:
+    """Write cpu.lock, gpu-pytorch.lock and gpu-tensorflow.lock."""
+    upgrade = "--upgrade" in sys.argv[1:]
+    listed = (ENV / "requirements.in").read_text()
+    with tempfile.TemporaryDirectory() as folder:
+        venv.create(folder, with_pip=True)
+        scripts = pathlib.Path(folder, "bin")
+        subprocess.run([scripts / "python", "-m", "pip", "install", "--quiet", "uv"], check=True)
+
+        lock = ENV / "cpu.lock"
+        lines = resolve(str(scripts / "uv"), listed, lock, upgrade)
+        lines = [line for line in lines if not CUDA_PACKAGE.match(line)]
+        write(lock, "CPU: both frameworks, and everything else", lines)
+
+        lock = ENV / "gpu-pytorch.lock"
+        lines = resolve(str(scripts / "uv"), listed, lock, upgrade)
+        write(lock, f"GPU, PyTorch and the tools ({GPU_NOTE})", lines)
+
+        lock = ENV / "gpu-tensorflow.lock"
+        listed = re.sub(r"(?m)^torch==.*\n", "", listed)
+        listed = re.sub(r"(?m)^tensorflow$", "tensorflow[and-cuda]", listed)
+        lines = resolve(str(scripts / "uv"), listed, lock, upgrade)
+        write(lock, f"GPU, TensorFlow ({GPU_NOTE})", lines)
+
+
+if __name__ == "__main__":
+    main()

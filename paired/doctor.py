@@ -1,0 +1,296 @@
+"""What is installed, what each framework sees, and what to do about each problem: `make doctor`.
+
+`gather` collects facts and judges nothing; `diagnose` judges facts and touches nothing, so every
+case of a GPU can be tested without one; the rest prints.
+"""
+
+import argparse
+import dataclasses
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+
+from paired import course
+
+PACKAGES = ("jupyterlab", "ipykernel", "nbval", "keras", "tensorboard", "visdom", "numpy")
+PORTS = {8888: "JupyterLab", 6006: "TensorBoard", 8097: "Visdom"}
+NAMES = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
+
+# Each runs in a process of its own: an import may fail, crash, or write to stderr.
+PROBES = {
+    "pytorch": """
+import json, torch
+gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+gpus = gpus if torch.cuda.is_available() else []
+print(json.dumps({"version": torch.__version__, "cuda": torch.version.cuda, "gpus": gpus}))
+""",
+    "tensorflow": """
+import json, tensorflow as tf
+cuda = tf.sysconfig.get_build_info().get("cuda_version") if tf.test.is_built_with_cuda() else None
+gpus = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
+        for gpu in tf.config.list_physical_devices("GPU")]
+print(json.dumps({"version": tf.__version__, "cuda": cuda, "gpus": gpus}))
+""",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Framework:
+    """What one framework says of itself, in the environment that runs its notebooks."""
+
+    version: str | None = None
+    cuda: str | None = None  # the CUDA version it was built for; None: a CPU build
+    gpus: tuple[str, ...] = ()
+    error: str | None = None  # why it cannot be imported
+    words: str = ""  # what it wrote to stderr while it was imported
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """Everything that the diagnosis depends on."""
+
+    python: str
+    system: str
+    device: str  # the environment: "cpu" or "gpu"
+    frameworks: dict[str, Framework]
+    packages: dict[str, str | None]
+    hardware: bool  # an NVIDIA GPU is in the machine, driver or not (seen on Linux only)
+    driver: str | None  # the NVIDIA driver's version
+    hidden: str | None  # CUDA_VISIBLE_DEVICES
+    cores: int
+    threads: str
+    memory_free: float  # GB, like the next two
+    memory: float
+    disk_free: float
+    ports_taken: tuple[int, ...]
+    java: str | None
+    browser: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing to know: a "problem" stops the course, a "warning" may, a "note" does not."""
+
+    level: str
+    what: str
+    remedy: str
+
+
+def _first_line(*command: str) -> str | None:
+    """The first line that a program prints; None if it is not there or fails."""
+    try:
+        process = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return next(iter((process.stdout + process.stderr).splitlines()), "")
+
+
+def _driver() -> str | None:
+    """The NVIDIA driver's version, whether or not its tools are on the PATH."""
+    version = _first_line("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
+    file = pathlib.Path("/proc/driver/nvidia/version")
+    if not version and file.exists():
+        version = file.read_text().splitlines()[0]
+    return version or None
+
+
+def _hardware() -> bool:
+    """Whether the PCI bus has a display device (class 3) of NVIDIA's."""
+    devices = pathlib.Path("/sys/bus/pci/devices").glob("*")
+    return any(
+        (device / "vendor").read_text().strip() == "0x10de"
+        and (device / "class").read_text().startswith("0x03")
+        for device in devices
+    )
+
+
+def probe(framework: str, python: str) -> Framework:
+    """Import a framework in a process of its own and ask it."""
+    try:
+        process = subprocess.run(
+            [python, "-c", PROBES[framework]],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "0"},
+        )
+    except OSError as error:
+        return Framework(error=f"{python} cannot be started: {error.strerror}")
+    except subprocess.TimeoutExpired:
+        return Framework(error="its import did not end within 120 s")
+    words = process.stderr.strip()
+    if process.returncode < 0:
+        return Framework(error=f"killed by {signal.Signals(-process.returncode).name}", words=words)
+    if process.returncode:
+        return Framework(error=words.splitlines()[-1] if words else "no reason given", words=words)
+    said = json.loads(process.stdout.splitlines()[-1])
+    return Framework(said["version"], said["cuda"], tuple(said["gpus"]), words=words)
+
+
+def _taken(port: int) -> bool:
+    with socket.socket() as probing:
+        return probing.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def gather() -> Facts:
+    """Look at this machine."""
+    import psutil
+
+    device = "gpu" if "gpu" in pathlib.Path(sys.prefix).name else "cpu"
+    pythons = {
+        name: str(course.ROOT / f".venv-gpu-{name}/bin/python")
+        if device == "gpu"
+        else sys.executable
+        for name in course.FRAMEWORKS
+    }
+    memory = psutil.virtual_memory()
+    browsers = map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "firefox"))
+    return Facts(
+        python=platform.python_version(),
+        system=f"{platform.system()} {platform.release()}, {platform.machine()}",
+        device=device,
+        frameworks={name: probe(name, python) for name, python in pythons.items()},
+        packages={name: _version(name) for name in PACKAGES},
+        hardware=_hardware(),
+        driver=_driver(),
+        hidden=os.environ.get("CUDA_VISIBLE_DEVICES"),
+        cores=os.cpu_count() or 1,
+        threads=os.environ["OMP_NUM_THREADS"],
+        memory_free=memory.available / 1e9,
+        memory=memory.total / 1e9,
+        disk_free=shutil.disk_usage(course.ROOT).free / 1e9,
+        ports_taken=tuple(port for port in PORTS if _taken(port)),
+        java=_first_line("java", "-version"),
+        browser="the system's own"
+        if sys.platform == "darwin"
+        else next(filter(None, browsers), None),
+    )
+
+
+def _gpu_findings(facts: Facts, name: str, framework: Framework) -> Finding | None:
+    """Why a framework that can be imported uses no GPU; None if it does, or there is none."""
+    title = NAMES[name]
+    level = "warning" if facts.device == "gpu" else "note"
+    if framework.gpus or not (facts.hardware or facts.driver or facts.device == "gpu"):
+        return None
+    if not facts.driver:
+        what = f"{title} can use no GPU: this machine has no NVIDIA driver."
+        remedy = "Install NVIDIA's driver, or leave DEVICE=gpu out: the CPU is enough."
+        return Finding(level, what, remedy)
+    if facts.hidden is not None and facts.hidden.strip() in ("", "-1"):
+        what = f"CUDA_VISIBLE_DEVICES={facts.hidden!r} hides the GPU from {title}."
+        return Finding(level, what, "unset CUDA_VISIBLE_DEVICES")
+    if framework.cuda is None:
+        what = f"This machine has an NVIDIA driver, and {title} is built for the CPU only."
+        return Finding(level, what, "To use the GPU: make lab DEVICE=gpu. The CPU is enough.")
+    if name == "tensorflow" and "dlopen" in framework.words:
+        what = "TensorFlow does not find the CUDA libraries and runs on the CPU."
+        remedy = (
+            "Make the environment again: rm -rf .venv-gpu-tensorflow, then make lab DEVICE=gpu."
+            if facts.device == "gpu"
+            else "To use the GPU: make lab DEVICE=gpu. The CPU is enough."
+        )
+        return Finding(level, what, remedy)
+    what = (
+        f"{title} is built for CUDA {framework.cuda} and sees no GPU, though there is a driver "
+        f"({facts.driver}): it is probably too old."
+    )
+    return Finding(level, what, "Update NVIDIA's driver, then restart.")
+
+
+def diagnose(facts: Facts) -> list[Finding]:
+    """What stands in the way, the worst first."""
+    again = "Make the environment again: rm -rf .venv*, then make lab."
+    findings = []
+    for name, framework in facts.frameworks.items():
+        if framework.error:
+            remedy = again
+            if "SIGILL" in framework.error:
+                remedy = "This processor lacks instructions it needs (AVX); use another machine."
+            what = f"{NAMES[name]} cannot be imported: {framework.error}."
+            findings.append(Finding("problem", what, remedy))
+        elif finding := _gpu_findings(facts, name, framework):
+            findings.append(finding)
+    if missing := [name for name, version in facts.packages.items() if version is None]:
+        findings.append(Finding("problem", f"Not installed: {', '.join(missing)}.", again))
+    if facts.memory_free < 2:
+        what = f"Only {facts.memory_free:.1f} GB of memory are free; a pair takes about 1 GB."
+        findings.append(Finding("warning", what, "Close other programs, or open one half only."))
+    if facts.disk_free < 1:
+        what = f"Only {facts.disk_free:.1f} GB of the disk are free: notebooks may not be saved."
+        findings.append(Finding("warning", what, "Make room."))
+    if facts.threads != "1":
+        what = f"OMP_NUM_THREADS is {facts.threads}: these small networks are fastest with 1."
+        findings.append(Finding("warning", what, "unset OMP_NUM_THREADS"))
+    for port in facts.ports_taken:
+        what = f"Port {port} ({PORTS[port]}) is in use, perhaps by the course itself."
+        remedy = "make lab takes the next one." if port == 8888 else "Stop what uses it."
+        findings.append(Finding("note", what, remedy))
+    if not facts.java:
+        what = "There is no Java. Only serving a model with TorchServe needs it."
+        findings.append(Finding("note", what, "Install Java 17 for that."))
+    if not facts.browser:
+        what = "No browser was found here."
+        findings.append(Finding("note", what, "Open the address that make lab prints in one."))
+    return sorted(findings, key=lambda finding: ("problem", "warning", "note").index(finding.level))
+
+
+def report(facts: Facts, findings: list[Finding]) -> str:
+    """Facts and findings in plain words."""
+    rows = {"System": f"{facts.system}, Python {facts.python}", "Environment": facts.device}
+    for name, framework in facts.frameworks.items():
+        build = f"built for CUDA {framework.cuda}" if framework.cuda else "built for the CPU"
+        sees = f"sees {', '.join(framework.gpus) or 'no GPU'}"
+        seen = f"{framework.version}, {build}, {sees}"
+        rows[NAMES[name]] = "cannot be imported" if framework.error else seen
+    rows["Packages"] = ", ".join(f"{name} {is_ or '-'}" for name, is_ in facts.packages.items())
+    rows["GPU driver"] = facts.driver or "none"
+    rows["Processor"] = f"{facts.cores} cores; {facts.threads} thread(s) for each kernel"
+    rows["Memory"] = f"{facts.memory_free:.1f} of {facts.memory:.1f} GB free"
+    rows["Disk"] = f"{facts.disk_free:.0f} GB free"
+    ports = (f"{port} {'in use' if port in facts.ports_taken else 'free'}" for port in PORTS)
+    rows["Ports"] = ", ".join(ports)
+    rows["Java"] = facts.java or "none"
+    rows["Browser"] = facts.browser or "none found"
+    lines = [f"  {title:<12} {text}" for title, text in rows.items()]
+    for finding in findings:
+        lines += ["", f"{finding.level.upper()}: {finding.what}", f"  {finding.remedy}"]
+    if not any(finding.level == "problem" for finding in findings):
+        lines += ["", "The course works on this machine."]
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the report; the exit status is 1 if something stops the course from working."""
+    parser = argparse.ArgumentParser(prog="make doctor")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    options = parser.parse_args(arguments)
+    facts = gather()
+    findings = diagnose(facts)
+    if options.json:
+        whole = {
+            "facts": dataclasses.asdict(facts),
+            "findings": list(map(dataclasses.asdict, findings)),
+        }
+        print(json.dumps(whole, indent=2))
+    else:
+        print(report(facts, findings))
+    return int(any(finding.level == "problem" for finding in findings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

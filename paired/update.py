@@ -1,0 +1,134 @@
+"""Bring a clone of the course up to date without ever losing a student's work: `make update`.
+
+A file that both the student and the course changed is first copied beside itself, as
+`NAME.mine-DATE-TIME.ipynb`; then the new one arrives. Everything else that the student changed or
+added stays as it is. Nothing is merged, and nothing of git's needs to be known.
+"""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+from paired import course
+
+
+class UpdateError(Exception):
+    """Why the course cannot be updated, and what to do, in a sentence."""
+
+
+def git(root: pathlib.Path, *arguments: str) -> bytes:
+    """What a git command prints."""
+    return subprocess.run(["git", "-C", root, *arguments], check=True, capture_output=True).stdout
+
+
+def changed(root: pathlib.Path, *arguments: str) -> set[str]:
+    """The files that a `git diff` names."""
+    names = git(root, "diff", "--name-only", "--no-renames", "-z", *arguments)
+    return {name.decode() for name in names.split(b"\0") if name}
+
+
+def is_work(root: pathlib.Path, name: str) -> bool:
+    """Whether a changed file holds something of the student's: new outputs alone do not count."""
+    file = root / name
+    if not file.exists():
+        return False
+    if file.suffix == ".ipynb":
+        texts = file.read_bytes(), git(root, "show", f"HEAD:{name}")
+        try:
+            mine, theirs = (
+                [(c["cell_type"], c["source"]) for c in json.loads(t)["cells"]] for t in texts
+            )
+        except (ValueError, KeyError, TypeError):  # no notebook any more: certainly changed
+            return True
+        return mine != theirs
+    return True
+
+
+def keep(file: pathlib.Path) -> pathlib.Path:
+    """Copy a file beside itself under a name that is not taken; returns the copy."""
+    name = f"{file.stem}.mine-{time.strftime('%Y%m%d-%H%M')}"
+    copy = file.with_name(name + file.suffix)
+    number = 2
+    while copy.exists():
+        copy = file.with_name(f"{name}-{number}{file.suffix}")
+        number += 1
+    return shutil.copy2(file, copy)
+
+
+def update(root: pathlib.Path) -> list[str]:
+    """Update the clone; returns what there is to say about it.
+
+    Raises:
+        UpdateError: it cannot be updated; nothing was changed.
+    """
+    try:
+        inside = git(root, "rev-parse", "--show-prefix").strip() == b""
+    except FileNotFoundError:
+        raise UpdateError("git is not installed here. Install it, then try again.") from None
+    except subprocess.CalledProcessError:
+        inside = False
+    if not inside:
+        raise UpdateError(
+            "This folder is no clone made with git (a downloaded archive, perhaps), so it cannot "
+            "be updated. Clone the course into a new folder and copy your notebooks there."
+        )
+    try:
+        git(root, "rev-parse", "@{upstream}")
+    except subprocess.CalledProcessError:
+        raise UpdateError(
+            "This branch follows no other, so there is nothing to update from. "
+            "Go back to the course's own: git switch main."
+        ) from None
+    try:
+        git(root, "fetch")
+    except subprocess.CalledProcessError as error:
+        raise UpdateError(
+            "The course cannot be fetched: is there a network? Nothing was changed. "
+            f"git says: {error.stderr.decode().strip().splitlines()[-1]}"
+        ) from None
+    ahead, behind = map(
+        int, git(root, "rev-list", "--left-right", "--count", "HEAD...@{u}").split()
+    )
+    if not behind:
+        return ["The course is up to date."]
+    if ahead:
+        raise UpdateError(
+            f"You have committed {ahead} change(s) of your own, so git has to merge them: "
+            "git pull --rebase. Nothing was changed."
+        )
+    theirs = changed(root, "HEAD", "@{u}")
+    added = changed(root, "--diff-filter=A", "HEAD", "@{u}")
+    if in_the_way := sorted(name for name in added if (root / name).exists()):
+        raise UpdateError(
+            f"The new version brings {', '.join(in_the_way)}, and you have a file of that name. "
+            "Rename yours, then run make update again. Nothing was changed."
+        )
+    both = sorted(changed(root, "HEAD") & theirs)
+    kept = [keep(root / name) for name in both if is_work(root, name)]
+    if both:
+        git(root, "checkout", "HEAD", "--", *both)
+    git(root, "merge", "--ff-only", "@{u}")
+    copies = [
+        f"Your {copy.relative_to(root)} is what you had; the new one is beside it." for copy in kept
+    ]
+    return [f"The course is up to date: {len(theirs)} file(s) changed.", *copies]
+
+
+def main(root: pathlib.Path = course.ROOT) -> int:
+    """Update the checkout; returns the exit status."""
+    try:
+        print(*update(root), sep="\n")
+    except UpdateError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except subprocess.CalledProcessError as error:
+        print(f"git could not update: {error.stderr.decode().strip()}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

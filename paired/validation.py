@@ -1,0 +1,207 @@
+"""A pytest plugin that makes nbval strict, quick and readable: `pytest -p paired.validation`.
+
+- Tests are named after cells: `notebooks/04_network_pytorch.ipynb::loss-curve`.
+- After its first failure the rest of a notebook is skipped, and the report shows what differs.
+- A kernel that dies is noticed at once, and a cell that does not end is stopped in time.
+- A cell that was never run fails under `--nbval`, where nbval alone would not compare it, and a
+  failed magic fails under `--nbval-lax`, where nbval alone would not notice.
+"""
+
+import difflib
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from queue import Empty
+
+from paired import notebooks
+
+notebooks.import_nbformat()  # quickly, before nbval does
+
+import pytest  # noqa: E402
+from nbval import kernel as nbval_kernel  # noqa: E402
+from nbval import plugin as nbval  # noqa: E402
+
+_POLL_SECONDS = 1.0
+# What a cell gets, once interrupted, to come to an end.
+_GRACE_SECONDS = 5.0
+
+
+class KernelDiedError(Exception):
+    """The kernel's process is gone."""
+
+
+class Kernel(nbval_kernel.RunningKernel):
+    """A kernel that is watched while a cell runs."""
+
+    deadline = float("inf")
+    status = "ok"
+
+    def get_message(self, stream: str, timeout: float | None = None) -> dict:
+        """Wait for a message, but not for one that a dead kernel can no longer send."""
+        until = min(time.monotonic() + (timeout or 0), self.deadline)
+        while (left := until - time.monotonic()) > 0:
+            try:
+                return super().get_message(stream, min(left, _POLL_SECONDS))
+            except Empty:
+                process = self.km.provisioner.process
+                if not self.is_alive():
+                    raise KernelDiedError(_ending(process and process.poll())) from None
+        raise Empty
+
+    def await_reply(self, msg_id: str, timeout: float | None = None) -> None:
+        """Wait until the kernel has run a cell, and keep whether it failed."""
+        while True:
+            message = self.get_message("shell", timeout)
+            if message["parent_header"].get("msg_id") == msg_id:
+                self.status = message["content"]["status"]
+                return
+
+
+def _ending(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"exit code {code}" if code else "it ended by itself"
+    name = signal.Signals(-code).name
+    return f"{name}: usually out of memory" if name == "SIGKILL" else name
+
+
+class Notebook(nbval.IPyNbFile):
+    """A notebook, one test for each code cell."""
+
+    failed = ""
+
+    def collect(self) -> Iterator["Cell"]:
+        """The code cells as tests, named by their ids."""
+        try:
+            items = list(super().collect())
+        except Exception as problem:
+            first = str(problem).strip().splitlines()[0]
+            raise self.CollectError(f"{self.nodeid} is not a notebook: {first}") from None
+        for item in items:
+            yield Cell.from_parent(
+                self,
+                name=item.cell.id,
+                cell_num=item.cell_num,
+                cell=item.cell,
+                options=item.options,
+            )
+
+    def setup(self) -> None:
+        """Leave the kernel to the first cell, whose failure is reported once."""
+
+    def start(self) -> None:
+        """Start the kernel."""
+        self.kernel = Kernel(
+            nbval_kernel.CURRENT_ENV_KERNEL_NAME,
+            cwd=str(self.path.parent),
+            startup_timeout=self.config.option.nbval_kernel_startup_timeout,
+        )
+        self.setup_sanitize_files()
+
+
+class Cell(nbval.IPyNbCell):
+    """A code cell; passes if it runs and, under `--nbval`, its outputs are the stored ones."""
+
+    def setup(self) -> None:
+        """Skip what comes after a failure."""
+        if self.parent.failed:
+            reason = f"not run, because cell {self.parent.failed} failed"
+            raise pytest.skip.Exception(reason, _use_item_location=True)
+
+    def runtest(self) -> None:
+        """Run the cell and compare."""
+        try:
+            self._run()
+        except pytest.skip.Exception:
+            raise
+        except BaseException:
+            self.parent.failed = self.name
+            raise
+
+    def _run(self) -> None:
+        strict = self.config.option.nbval
+        limit = self.config.option.nbval_cell_timeout
+        if strict and self.cell.execution_count is None and not self.options["skip"]:
+            self.raise_cell_error("was never run, so nothing is compared: run `make outputs`")
+        if self.parent.kernel is None:
+            self.parent.start()
+        kernel = self.parent.kernel
+        kernel.deadline = time.monotonic() + limit + 2 * _GRACE_SECONDS
+        self.output_timeout = _GRACE_SECONDS
+        try:
+            super().runtest()
+        except nbval.NbCellError as problem:
+            if self.parent.timed_out:
+                self._raise_timeout(limit)
+            raise problem
+        except KernelDiedError as problem:
+            self.raise_cell_error(f"killed the kernel ({problem})")
+        if self.parent.timed_out:  # and the cell made the best of its interruption
+            self._raise_timeout(limit)
+        written = "".join(out.text for out in self.test_outputs if out.get("name") == "stderr")
+        if kernel.status == "error" and not self.options["check_exception"]:
+            self.raise_cell_error("fails", written)
+        if strict and written:
+            self.raise_cell_error("writes to stderr", written)
+
+    def _raise_timeout(self, limit: float) -> None:
+        self.raise_cell_error(f"did not end within {limit:g} seconds")
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo) -> str:
+        """Say which cell failed, and how what it gives differs from what is stored."""
+        problem = excinfo.value
+        where = f"{self.parent.nodeid}: cell {self.name}"
+        if not isinstance(problem, nbval.NbCellError):
+            return f"{where} could not be run: {problem!r}"
+        said, detail = str(problem), problem.inner_traceback or ""
+        if said == "Cell outputs differ":
+            said = "gives another output than the stored one"
+            diff = difflib.unified_diff(
+                self._lines(self.cell.outputs),
+                self._lines(self.test_outputs),
+                "stored",
+                "now",
+                lineterm="",
+            )
+            detail = "\n".join(diff) or detail
+        elif said == "Cell execution caused an exception":
+            said = "raises an error"
+        detail = re.sub(r"\x1b\[[0-9;]*m", "", detail).strip()
+        return f"{where} {said}" + (f"\n\n{detail}" if detail else "")
+
+    def _lines(self, outputs: list) -> list[str]:
+        """What outputs say, line by line, as it is compared."""
+        lines = []
+        for output in nbval.coalesce_streams(outputs):
+            if output.output_type == "stream":
+                prefix = "stderr: " if output.name == "stderr" else ""
+                lines += [prefix + line for line in self.sanitize(output.text).splitlines()]
+            elif output.output_type == "error":
+                lines.append(self.sanitize(f"{output.ename}: {output.evalue}"))
+            else:
+                for kind, value in sorted(output.data.items()):
+                    shown = kind not in self.parent.skip_compare and isinstance(value, str)
+                    lines += self.sanitize(value).splitlines() if shown else [f"<{kind}>"]
+        return lines
+
+    def reportinfo(self) -> tuple:
+        """Where the test is, for pytest's reports."""
+        return self.path, 0, self.nodeid
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path, parent):
+    """Take nbval's notebooks and make them ours."""
+    collectors = yield
+    return [
+        Notebook.from_parent(parent, path=file_path) if isinstance(each, nbval.IPyNbFile) else each
+        for each in collectors
+    ]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give kernels the course's environment, and a cell less than nbval's half an hour."""
+    os.environ.update(notebooks.kernel_environment())
+    if config.option.nbval_cell_timeout == 2000:
+        config.option.nbval_cell_timeout = float(notebooks.CELL_SECONDS)

@@ -1,0 +1,120 @@
+"""What the browser tests share: JupyterLab as `make lab` starts it, and a page of Chromium.
+
+Every request of the page that would leave this machine is refused, and fails the test.
+"""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.parse
+
+import nbformat
+import pytest
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+# `make lab` on another folder than the checkout.
+LAB = """
+import pathlib, sys
+from paired import lab
+sys.exit(lab.main(sys.argv[2:], pathlib.Path(sys.argv[1])))
+"""
+
+
+@dataclasses.dataclass
+class Lab:
+    """A running JupyterLab."""
+
+    process: subprocess.Popen
+    url: str
+    words: str
+
+    @property
+    def port(self) -> int:
+        return urllib.parse.urlsplit(self.url).port
+
+    def stop(self) -> str:
+        """Press Ctrl-C, as it were; returns what else was printed."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.communicate(timeout=30)[0]
+
+
+def write_notebook(path: pathlib.Path, *sources: str) -> None:
+    """A notebook of a heading, the file's name, and these code cells."""
+    cells = [nbformat.v4.new_markdown_cell(f"# {path.parent.name} {path.stem}")]
+    cells += [nbformat.v4.new_code_cell(source) for source in sources]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+
+
+@pytest.fixture
+def start_lab():
+    """Start JupyterLab on a folder as `make lab` does; stopped after the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start(root: pathlib.Path, *arguments: str, **variables: str) -> Lab:
+            command = [sys.executable, "-c", LAB, root, *arguments]
+            hidden = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+            environment = {k: v for k, v in os.environ.items() if k not in hidden} | variables
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
+            )
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            words = ""
+            while line := process.stdout.readline():
+                words += line
+                if address := re.search(r"http://\S+", line):
+                    return Lab(process, address[0], words)
+            pytest.fail(f"JupyterLab did not start:\n{words}")
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, without a window."""
+    if CHROMIUM is None:
+        pytest.skip(
+            "NO BROWSER: the tests that drive JupyterLab in Chromium prove nothing now. Install "
+            "Chromium or Chrome (Debian: sudo apt install chromium), then run make test again."
+        )
+    from playwright.sync_api import sync_playwright
+
+    switches = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", *switches],
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A fresh page of 1600 x 900; `page.outside` lists the requests that were refused."""
+    context = browser.new_context(viewport={"width": 1600, "height": 900})
+    outside = []
+
+    def guard(route) -> None:
+        if urllib.parse.urlsplit(route.request.url).hostname in ("127.0.0.1", "localhost"):
+            route.continue_()
+        else:
+            outside.append(route.request.url)
+            route.abort()
+
+    context.route("**/*", guard)
+    page = context.new_page()
+    page.outside = outside
+    yield page
+    context.close()
+    assert outside == [], "the page asked for these addresses of the internet"

@@ -1,0 +1,358 @@
+"""Every exercise knows whether it is solved, whatever the student's code does."""
+
+import importlib
+import linecache
+import signal
+import subprocess
+import sys
+import threading
+import time
+import types
+
+from paired import checks, course, notebooks
+
+import numpy as np
+import pytest
+from nbformat import v4
+
+LESSONS = ("04_network",)
+HALVES = [(lesson, framework) for lesson in LESSONS for framework in course.FRAMEWORKS]
+STUB = "def double(x):\n    return ...  # your code here"
+SOLVED = """def double(x):
+    # BEGIN SOLUTION
+    # STUB return x + x * x  # wrong
+    return 2 * x
+    # END SOLUTION"""
+
+
+def run(source: str, name: str, namespace: dict) -> dict:
+    """Run a cell as a notebook does: in `__main__`, with source that can be looked up."""
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    exec(compile(source, name, "exec"), namespace)
+    return namespace
+
+
+def answer(source: str):
+    """The function that a student's cell defines last."""
+    return list(run(source, "answer-cell", {"__name__": "__main__"}).values())[-1]
+
+
+# A task without a framework, for the engine
+
+
+ADAPTER = types.SimpleNamespace(hints={"double": ("Add.", "Or multiply.", "By two.")})
+
+
+def double(framework, double) -> str:
+    x = np.arange(1.0, 4.0)
+    result = checks.call(double, x=x.copy())
+    checks.compare("The result", result, 2 * x, shape_note="one for each number.",
+                   mistakes={"is the square.": x * x})  # fmt: skip
+    return "Twice as much."
+
+
+@pytest.fixture
+def task(tmp_path):
+    path = tmp_path / "00_toy_pytorch.ipynb"
+    notebooks.write(path, v4.new_notebook(cells=[v4.new_code_cell(SOLVED, id="double")]))
+    return checks.Task(double, ADAPTER, path)
+
+
+def verdict(task, *answers) -> tuple[str, str]:
+    task.check(*answers)
+    return task.verdict, task.reason
+
+
+def test_a_solved_task_says_what_it_has_shown(task, capsys):
+    task.check(lambda x: 2 * x)
+    assert capsys.readouterr().out == "Solved: double\nTwice as much.\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("double = ...", "Still `...`: double."),
+        ("def double(x):\n    return ...", "The function still returns `...`."),
+        (notebooks.stub(SOLVED), "The code is still as the exercise gives it."),
+        (
+            "def double(x):\n\n    # I wonder\n    return (x + x*x)\n",
+            "The code is still as the exercise gives it.",
+        ),
+    ],
+)
+def test_an_untouched_task_is_not_attempted(task, source, reason):
+    assert verdict(task, answer(source)) == ("Not attempted", reason)
+
+
+NASTY = {
+    "raises": (
+        "def double(x):\n    raise ValueError('boom')",
+        "Your code raises `ValueError: boom` in line 2 of its cell, `raise ValueError('boom')`.",
+    ),
+    "raises in a helper": (
+        "def helper(x):\n    return x['a']\ndef double(x):\n    return helper({})",
+        "Your code raises `KeyError: 'a'` in line 2 of its cell, `return x['a']`.",
+    ),
+    "raises inside NumPy": (
+        "def double(x):\n    return x.reshape(5)",
+        "Your code raises `ValueError: cannot reshape array of size 3 into shape (5,)` in line 2 "
+        "of its cell, `return x.reshape(5)`.",
+    ),
+    "raises at length": (
+        "def double(x):\n    raise ValueError('na ' * 1000)",
+        f"Your code raises `ValueError: {'na ' * 95}...` in line 2 of its cell, "
+        "`raise ValueError('na ' * 1000)`.",
+    ),
+    "raises what cannot be printed": (
+        "class Bad(Exception):\n    def __str__(self):\n        raise ValueError\n"
+        "def double(x):\n    raise Bad",
+        "Your code raises `Bad: <exception str() failed>` in line 5 of its cell, `raise Bad`.",
+    ),
+    "exits": (
+        "def double(x):\n    exit(1)",
+        "Your code raises `SystemExit: 1` in line 2 of its cell, `exit(1)`.",
+    ),
+    "exits by sys": (
+        "import sys\ndef double(x):\n    sys.exit()",
+        "Your code raises `SystemExit` in line 3 of its cell, `sys.exit()`.",
+    ),
+    "calls itself for ever": (
+        "def double(x):\n    return double(x)",
+        "Your code raises `RecursionError: maximum recursion depth exceeded` in line 2 of its "
+        "cell, `return double(x)`.",
+    ),
+    "takes no argument": (
+        "def double():\n    return 2",
+        "Your code raises `TypeError: double() takes 0 positional arguments but 1 was given`.",
+    ),
+    "takes two arguments": (
+        "def double(x, y):\n    return 2",
+        "Your code raises `TypeError: double() missing 1 required positional argument: 'y'`.",
+    ),
+    "is called already": (
+        "double = 6.0",
+        "`check` takes your function itself, not a result of it; this is a `float`.",
+    ),
+    "returns nothing": (
+        "def double(x):\n    2 * x",
+        "The result is a `NoneType`; it must be an array of shape (3,).",
+    ),
+    "returns text": (
+        "def double(x):\n    return 'twice'",
+        "The result is a `str`; it must be an array of shape (3,).",
+    ),
+    "returns itself": (
+        "def double(x):\n    return double",
+        "The result is a `function`; it must be an array of shape (3,).",
+    ),
+    "returns what cannot be read": (
+        "class Bad:\n    def __array__(self, *args, **kwargs):\n        raise OSError('no')\n"
+        "def double(x):\n    return Bad()",
+        "Your code raises `OSError: no` in line 3 of its cell, `raise OSError('no')`.",
+    ),
+    "returns another shape": (
+        "def double(x):\n    return 2 * x[:2]",
+        "The result has shape (2,), it must have (3,): one for each number.",
+    ),
+    "returns another dtype": (
+        "def double(x):\n    return (2 * x).astype(int)",
+        "The result has dtype int64, it must have float64.",
+    ),
+    "returns NaN": (
+        "def double(x):\n    return x * float('nan')",
+        "The result contains NaN or infinity.",
+    ),
+    "makes a known mistake": ("def double(x):\n    return x**2", "The result is the square."),
+    "is wrong": (
+        "def double(x):\n    return 3 * x",
+        "The result has the right shape and dtype, but wrong values.",
+    ),
+    "changes its input": (
+        "def double(x):\n    x *= 2\n    return x",
+        "Your function changes `x` in place: work on a copy of it.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_nothing_that_an_answer_does_raises(task, name):
+    source, reason = NASTY[name]
+    assert verdict(task, answer(source)) == ("Wrong", reason)
+
+
+@pytest.mark.parametrize(
+    ("loop", "line"),
+    [
+        ("    while True:\n        pass", 2),
+        ("    while True:\n        try:\n            x = x + 1\n        except Exception:\n"
+         "            pass", 2),
+    ],
+)  # fmt: skip
+def test_code_without_end_is_stopped(task, monkeypatch, loop, line):
+    monkeypatch.setattr(checks, "TIME_LIMIT_SECONDS", 0.2)
+    start = time.monotonic()
+    word, reason = verdict(task, answer(f"def double(x):\n{loop}"))
+    assert word == "Wrong"
+    assert reason.startswith("Your code did not end within 0.2 seconds in line ")
+    assert reason.endswith(": look for an endless loop.")
+    assert time.monotonic() - start < 5
+
+
+def test_the_alarm_that_was_set_before_is_set_again(task):
+    rang = []
+    before = signal.signal(signal.SIGALRM, lambda *_: rang.append(1))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        task.check(lambda x: 2 * x)
+        deadline = time.monotonic() + 5
+        while not rang and time.monotonic() < deadline:
+            time.sleep(0.01)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert rang == [1]
+
+
+def test_the_stop_button_still_works(task):
+    before = signal.getsignal(signal.SIGALRM)
+    with pytest.raises(KeyboardInterrupt):
+        task.check(answer("def double(x):\n    raise KeyboardInterrupt"))
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_a_check_works_in_another_thread(task):
+    thread = threading.Thread(target=task.check, args=[lambda x: 2 * x])
+    thread.start()
+    thread.join()
+    assert task.verdict == "Solved"
+
+
+def test_what_the_answer_prints_is_shown_in_part_when_it_is_wrong(task, capsys):
+    task.check(answer("def double(x):\n    for i in range(100_000):\n        print(i)"))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2:15] == ["Your code printed:", *(f"  {i}" for i in range(10)), "  ...",
+                           "Stuck? `tasks.double.hint()` has 3 hints."]  # fmt: skip
+    assert len(lines) == 15
+
+
+def test_what_a_right_answer_prints_is_not_shown(task, capsys):
+    task.check(answer("def double(x):\n    print('here')\n    return 2 * x"))
+    assert capsys.readouterr().out == "Solved: double\nTwice as much.\n"
+
+
+def test_check_says_how_it_is_called(task):
+    assert verdict(task) == ("Wrong", "Call it as `tasks.double.check(double)`.")
+
+
+def test_hints_come_in_steps(task, capsys):
+    for _ in range(4):
+        task.hint()
+    last = ["Hint 3 of 3: By two.",
+            "That was the last hint; `tasks.double.solution()` shows a solution."]  # fmt: skip
+    first = ["Hint 1 of 3: Add.", "Hint 2 of 3: Or multiply."]
+    assert capsys.readouterr().out.splitlines() == [*first, *last, *last]
+
+
+def test_the_solution_has_no_markers(task, capsys):
+    task.solution()
+    assert capsys.readouterr().out == "def double(x):\n    return 2 * x\n"
+
+
+def test_checks_work_where_the_solutions_are_withheld(task, capsys):
+    task._solutions.unlink()
+    task.check(lambda x: 2 * x)
+    task.solution()
+    assert capsys.readouterr().out.splitlines() == [
+        "Solved: double", "Twice as much.", "This copy of the course has no solutions.",
+    ]  # fmt: skip
+
+
+def test_summary_counts_what_is_solved(task, capsys):
+    tasks = checks.Tasks(double=task, other=task)
+    tasks.summary()
+    task.check(lambda x: 2 * x)
+    capsys.readouterr()
+    tasks.summary()
+    assert capsys.readouterr().out.splitlines() == [
+        "double  solved", "double  solved", "2 of 2 solved",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lesson", "framework", "message"),
+    [("04_network", "jax", "framework is 'jax'"), ("98_none", "pytorch", "lesson is '98_none'")],
+)
+def test_load_says_what_is_not_there(lesson, framework, message):
+    with pytest.raises(LookupError, match=message):
+        checks.load(lesson, framework)
+
+
+# The exercises of the course
+
+
+@pytest.fixture
+def in_float64():
+    """Some exercises set the default precision of a framework: set it back."""
+    yield
+    if keras := sys.modules.get("keras"):
+        keras.config.set_floatx("float32")
+    if torch := sys.modules.get("torch"):
+        torch.set_default_dtype(torch.float32)
+
+
+def exercise(lesson: str, framework: str, change=notebooks.solution) -> dict:
+    """What a student has after running the exercise, with `change` made to each answer."""
+    namespace = {"__name__": "__main__"}
+    path = course.ROOT / "solutions" / f"{lesson}_{framework}.ipynb"
+    for cell in notebooks.read(path).cells:
+        if cell.cell_type == "code":
+            run(change(cell.source), f"{framework}-{cell.id}", namespace)
+    return namespace
+
+
+@pytest.mark.usefixtures("in_float64")
+@pytest.mark.parametrize(("lesson", "framework"), HALVES)
+def test_the_solution_passes_and_the_untouched_exercise_is_not_attempted(lesson, framework, capsys):
+    for change, word in ((notebooks.solution, "Solved"), (notebooks.stub, "Not attempted")):
+        tasks = vars(exercise(lesson, framework, change)["tasks"]).values()
+        assert {task.name: task.verdict for task in tasks} == {task.name: word for task in tasks}
+        assert capsys.readouterr().out.count(f"{word}: ") == len(tasks)
+
+
+@pytest.mark.usefixtures("in_float64")
+@pytest.mark.parametrize(("lesson", "framework"), HALVES)
+def test_every_wrong_answer_brings_its_own_message(lesson, framework):
+    module = importlib.import_module(f"wrong_answers.lesson_{lesson[:2]}_{framework}")
+    tasks = exercise(lesson, framework)["tasks"]
+    for name, answers, message in module.wrong.all:
+        said = verdict(getattr(tasks, name), *answers)
+        assert (name, answers, *said) == (name, answers, "Wrong", message)
+    counts = {name: sum(name == each for each, _, _ in module.wrong.all) for name in vars(tasks)}
+    assert min(counts.values()) >= 3, counts
+
+
+@pytest.mark.usefixtures("in_float64")
+@pytest.mark.parametrize(("lesson", "framework"), HALVES)
+def test_no_task_of_the_course_lets_an_answer_raise(lesson, framework):
+    tasks = vars(exercise(lesson, framework)["tasks"]).values()
+    nasty = [answer(source) for source, _ in NASTY.values()]
+    for task in tasks:
+        task.check(*[None] * 7)
+        assert task.reason.startswith("Call it as ")
+        takes = task.reason.count(",") + 1
+        for wrong in nasty:
+            task.check(*[wrong] * takes)
+            assert (task.name, task.verdict) == (task.name, "Wrong")
+
+
+@pytest.mark.parametrize(("lesson", "framework"), HALVES)
+def test_loading_the_checks_imports_no_framework(lesson, framework):
+    program = (
+        f"from paired import checks; tasks = checks.load({lesson!r}, {framework!r})\n"
+        "tasks.predict.check(1, 1, 1)\nimport sys; print(sorted({'torch', 'tensorflow', 'keras'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=course.ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

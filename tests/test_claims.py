@@ -1,0 +1,59 @@
+"""Promise 6: every claim is in the table, and a verdict points to a cell that exists."""
+
+import re
+
+from paired import course, notebooks
+
+import pytest
+
+CLAIMS = [f"C{number:02}" for number in range(1, 35)]
+VERDICT = re.compile(
+    r"planned|\*\*(holds|held until \S+|half true|does not hold|not testable here)\*\*"
+)
+CELL = re.compile(r"`(?P<cell>[a-z0-9-]+)`\]\((?P<path>[^)]+)\)")
+
+
+def table():
+    """The rows of CLAIMS.md by number: claim, where it is tested, verdict."""
+    lines = (course.ROOT / "CLAIMS.md").read_text(encoding="utf-8").splitlines()
+    rows = [[part.strip() for part in line.strip("|").split("|")] for line in lines]
+    return {row[0]: row[1:] for row in rows if re.fullmatch(r"C\d\d", row[0])}
+
+
+def verdict_cells():
+    """The text of each `verdicts` cell, by the path of its notebook."""
+    for lesson in course.lessons():
+        for path in lesson.paths():
+            for cell in notebooks.read(path)["cells"]:
+                if cell["id"] == "verdicts":
+                    yield f"notebooks/{path.name}", "".join(cell["source"])
+
+
+def test_every_claim_is_in_the_table_once_and_in_order():
+    assert list(table()) == CLAIMS
+
+
+@pytest.mark.parametrize("number", CLAIMS)
+def test_a_verdict_rests_on_a_cell_that_exists(number):
+    _, where, verdict = table()[number]
+    assert VERDICT.fullmatch(verdict), f"{verdict!r} is not a verdict"
+    cells = list(CELL.finditer(where))
+    if verdict == "planned":
+        assert re.fullmatch(r"lesson \d\d", where)
+        return
+    assert cells, f"{number} has a verdict and names no cell"
+    for match in cells:
+        ids = [cell["id"] for cell in notebooks.read(course.ROOT / match["path"])["cells"]]
+        assert match["cell"] in ids
+
+
+def test_lessons_and_table_give_the_same_verdicts():
+    given = {}
+    for path, text in verdict_cells():
+        for number, verdict in re.findall(r"\*\*(C\d\d)\*\*.*?(\*\*[^*]+\*\*)", text, re.DOTALL):
+            given.setdefault(number, {})[path] = verdict
+    assert given, "no lesson gives a verdict"
+    for number, (_, where, verdict) in table().items():
+        assert set(given.get(number, {}).values()) == ({verdict} - {"planned"}), number
+        for match in CELL.finditer(where):
+            assert match["path"] in given[number]

@@ -1,0 +1,286 @@
+"""`env/install.py`: one sentence for each trouble, and no trouble that outlives it.
+
+Real installations take minutes; these install a package of one line from a folder.
+"""
+
+import ast
+import base64
+import errno
+import hashlib
+import importlib.util
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+
+from paired import course
+
+import pytest
+
+SCRIPT = course.ROOT / "env" / "install.py"
+SPEC = importlib.util.spec_from_file_location("install", SCRIPT)
+install = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(install)
+
+
+def write_wheel(folder: pathlib.Path, name: str, version: str) -> None:
+    """A package of one module that says its version."""
+    info = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}.py": f"version = {version!r}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = ""
+    for path, text in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=")
+        record += f"{path},sha256={digest.decode()},{len(text)}\n"
+    files[f"{info}/RECORD"] = record + f"{info}/RECORD,,\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        for path, text in files.items():
+            wheel.writestr(path, text)
+
+
+@pytest.fixture
+def root(tmp_path) -> pathlib.Path:
+    """A checkout, at a path with a space, whose lock names one small package."""
+    root = tmp_path / "the course"
+    (root / "env" / "jupyter").mkdir(parents=True)
+    (root / "paired").mkdir()
+    (root / "paired" / "__init__.py").touch()
+    shutil.copy(SCRIPT, root / "env")
+    shutil.copy(SCRIPT.parent / "jupyter" / "overrides.json", root / "env" / "jupyter")
+    (root / "env" / "constraints.txt").write_text("tiny<3\n")
+    (root / "env" / "cpu.lock").write_text("tiny==1.0\n")
+    for version in ("1.0", "2.0", "3.0"):
+        write_wheel(root / "wheels", "tiny", version)
+    return root
+
+
+def start(root: pathlib.Path, **variables: str) -> subprocess.Popen:
+    """Start an installation that finds packages in the checkout's `wheels/` only."""
+    pip = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")}
+    # pip takes an address where a path would be split at its space.
+    pip |= {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": (root / "wheels").as_uri()}
+    pip |= {"PIP_NO_INDEX": "1", "PYTHONDONTWRITEBYTECODE": "1", **variables}
+    return subprocess.Popen(
+        [sys.executable, root / "env" / "install.py"],
+        env={name: value for name, value in pip.items() if value},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def run(root: pathlib.Path, status: int = 0, **variables: str) -> str:
+    process = start(root, **variables)
+    words = process.communicate(timeout=120)[0]
+    assert process.returncode == status, words
+    assert "Traceback" not in words
+    return words
+
+
+def installed(root: pathlib.Path, expression: str) -> str:
+    python = root / ".venv" / "bin" / "python"
+    command = [python, "-c", f"import tiny, paired, sys; print({expression})"]
+    process = subprocess.run(command, check=True, capture_output=True, text=True, cwd=root / "env")
+    return process.stdout.strip()
+
+
+def test_installs_once_and_again_when_the_lock_changes(root):
+    assert ".venv is ready" in run(root)
+    assert installed(root, "tiny.version") == "1.0"
+    assert installed(root, "paired.__file__") == str(root / "paired" / "__init__.py")
+    assert pathlib.Path(installed(root, "tiny.__cached__")).exists(), "bytecode is compiled"
+    settings = root / ".venv" / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    assert "fetchNews" in settings.read_text()
+
+    began = time.monotonic()
+    assert run(root) == ""
+    assert time.monotonic() - began < 1
+
+    (root / "env" / "cpu.lock").write_text("tiny==2.0\n")
+    assert "starting from nothing" in run(root)
+    assert installed(root, "tiny.version") == "2.0"
+
+
+def test_killed_installation_is_waited_for_and_then_made_again(root):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        variables = {"PIP_RETRIES": "0", "PIP_INDEX_URL": address, "PIP_NO_INDEX": ""}
+        first = start(root, **variables)
+        connection = silent.accept()[0]  # pip has begun, and waits for an answer
+        os.kill(first.pid, signal.SIGKILL)
+        second = start(root)
+        assert "Another installation is running" in second.stdout.readline()
+        connection.close()
+    words = second.communicate(timeout=120)[0]
+    assert second.returncode == 0, words
+    assert "an unfinished" in words
+    assert installed(root, "tiny.version") == "1.0"
+    first.communicate()
+
+
+def test_failed_step_shows_its_last_words_and_leaves_no_stamp(root):
+    (root / "wheels" / "tiny-1.0-py3-none-any.whl").write_text("not a wheel")
+    words = run(root, status=1)
+    assert "This step failed: packages of env/cpu.lock" in words
+    assert "All of them are in .venv/install.log" in words
+    assert not (root / ".venv" / install.STAMP).exists()
+    write_wheel(root / "wheels", "tiny", "1.0")
+    run(root)
+
+
+def test_no_network(root):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+    shutil.rmtree(root / "wheels")
+    words = run(root, 1, PIP_NO_INDEX="", PIP_INDEX_URL=address, PIP_RETRIES="1", PIP_FIND_LINKS="")
+    assert words.strip().splitlines()[-1].startswith("There is no network")
+
+
+def test_constraints_hold_at_a_path_with_a_space(root):
+    (root / "env" / "cpu.lock").write_text("tiny==3.0\n")
+    assert "tiny<3" in run(root, status=1)
+
+
+@pytest.mark.parametrize(
+    ("log", "sentence"),
+    [
+        ("OSError: [Errno 28] No space left on device", "The disk is full."),
+        ("NewConnectionError('[Errno -3] Temporary failure in name resolution')", "no network"),
+        ("SSLError(SSLCertVerificationError(1, 'CERTIFICATE_VERIFY_FAILED'))", "Set PIP_CERT"),
+        ("ERROR: No matching distribution found for torch==2.13.0", "torch==2.13.0 has no build"),
+    ],
+)
+def test_pips_words_become_a_sentence(log, sentence):
+    assert sentence in install.explain(log)
+
+
+def test_unknown_words_are_left_to_the_reader():
+    assert install.explain("ERROR: something else") is None
+
+
+@pytest.mark.parametrize(
+    ("version", "bits", "system", "missing", "sentence"),
+    [
+        (
+            (3, 9, 1),
+            64,
+            "posix",
+            [],
+            "This is Python 3.9; the course needs Python 3.10 to 3.13. Use",
+        ),
+        ((3, 14, 0), 64, "posix", [], "make lab PYTHON=python3.12."),
+        ((3, 11, 7), 32, "posix", [], "32-bit"),
+        ((3, 11, 7), 64, "nt", [], "open it in WSL"),
+        ((3, 11, 7), 64, "posix", ["ensurepip"], "sudo apt install python3.11-venv"),
+    ],
+)
+def test_wrong_python_is_a_sentence(monkeypatch, version, bits, system, missing, sentence):
+    monkeypatch.setattr(install, "other_pythons", lambda: ["python3.12"])
+    with pytest.raises(install.InstallError, match=sentence.replace(".", r"\.")):
+        install.check_python(version, bits, system, missing)
+
+
+def test_right_pythons_are_welcome():
+    for minor in (10, 11, 12, 13):
+        install.check_python((3, minor, 0), 64, "posix", [])
+
+
+def test_old_pythons_can_read_the_script():
+    ast.parse(SCRIPT.read_text(), feature_version=(3, 6))
+
+
+def fail_with(monkeypatch, root, error) -> None:
+    def build(self):
+        raise error
+
+    monkeypatch.setattr(install.Builder, "build", build)
+    assert install.main([], root) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "The disk is full."),
+        (OSError(errno.EROFS, "Read-only file system"), "cannot be written to"),
+        (KeyboardInterrupt(), "Stopped."),
+    ],
+)
+def test_trouble_outside_pip_is_a_sentence_too(monkeypatch, capsys, root, error, sentence):
+    fail_with(monkeypatch, root, error)
+    assert sentence in capsys.readouterr().err
+
+
+def test_too_little_space_is_said_before_anything_is_written(monkeypatch, capsys, root):
+    monkeypatch.setattr(install.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 8, 1e9))
+    assert install.main([], root) == 1
+    assert "1.0 GB free here and the installation needs about 5 GB" in capsys.readouterr().err
+    assert not (root / ".venv").exists()
+
+
+def test_unknown_device(capsys, root):
+    assert install.main(["--device", "tpu"], root) == 1
+    assert "it can be cpu or gpu" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("offered", "warned"), [(["2.13.0"], True), (["2.13.0", "2.13.0+cpu"], False)]
+)
+def test_cuda_build_of_torch_is_announced(monkeypatch, capsys, root, offered, warned):
+    for version in offered:
+        write_wheel(root / "wheels", "torch", version)
+    (root / "env" / "cpu.lock").write_text("torch==2.13.0\n")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", (root / "wheels").as_uri())
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setattr(install, "CUDA_GIGABYTES", 0)
+    builder = install.Builder(root, ".venv", "cpu.lock")
+    builder.python = sys.executable
+    builder.warn_of_cuda()
+    assert ("TORCH_INDEX=ADDRESS" in capsys.readouterr().out) == warned
+
+
+def test_gpu_kernel_runs_in_the_environment_of_the_notebooks_framework(root):
+    shutil.copy(SCRIPT.parent / "jupyter" / "gpu_kernel.py", root / "env" / "jupyter")
+    for framework in course.FRAMEWORKS:
+        python = root / f".venv-gpu-{framework}" / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.write_text(f'#!/bin/sh\necho {framework} "$@"\n')
+        python.chmod(0o755)
+    builder = install.Builder(root, ".venv-gpu-pytorch", "gpu-pytorch.lock")
+    (builder.folder / "share" / "jupyter" / "kernels" / "python3").mkdir(parents=True)
+    builder.write_gpu_kernel()
+    [spec] = builder.folder.rglob("kernel.json")
+    launcher = json.loads(spec.read_text())["argv"][1:]
+    for framework in course.FRAMEWORKS:
+        notebook = f"notebooks/04_network_{framework}.ipynb"
+        process = subprocess.run(
+            [sys.executable, *launcher],
+            env=os.environ | {"JPY_SESSION_NAME": notebook},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert process.stdout == f"{framework} -m ipykernel_launcher -f {{connection_file}}\n"
+
+
+@pytest.mark.parametrize("lock", ["cpu.lock", "gpu-pytorch.lock", "gpu-tensorflow.lock"])
+def test_locks_pin_every_direct_dependency_by_version_alone(lock):
+    lines = (SCRIPT.parent / lock).read_text().splitlines()
+    pins = {line.split("==")[0] for line in lines if not line.startswith("#")}
+    assert all("==" in line and "+" not in line for line in lines if not line.startswith("#"))
+    listed = (SCRIPT.parent / "requirements.in").read_text()
+    wanted = {line.split()[0] for line in listed.splitlines() if line and line[0] != "#"}
+    wanted = {name.split("=")[0].split("<")[0] for name in wanted}
+    missing = {"torch"} if lock == "gpu-tensorflow.lock" else set()
+    assert wanted - pins == missing
+    assert any(pin.startswith("nvidia-") for pin in pins) == (lock != "cpu.lock")

@@ -1,0 +1,23 @@
+"""Plausible wrong answers to the exercises, each with the message that it must bring."""
+
+import dataclasses
+from collections.abc import Callable
+
+
+@dataclasses.dataclass
+class WrongAnswers:
+    """The wrong answers of one half of an exercise: (task, answers, message)."""
+
+    all: list[tuple[str, tuple, str]] = dataclasses.field(default_factory=list)
+
+    def add(self, task: str, *answers, message: str) -> None:
+        self.all.append((task, answers, message))
+
+    def brings(self, task: str, message: str) -> Callable[[Callable], Callable]:
+        """Decorate a function that is a wrong answer."""
+
+        def register(function: Callable) -> Callable:
+            self.add(task, function, message=message)
+            return function
+
+        return register
