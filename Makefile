@@ -12,6 +12,9 @@ HALVES := $(if $(filter gpu,$(DEVICE)),.venv-gpu-pytorch:pytorch .venv-gpu-tenso
 	.venv:pytorch:tensorflow)
 NBVAL = --nbval-current-env --nbval-cell-timeout=120 -p paired.validation -n 2 --dist loadfile
 
+# These read the records that the notebooks leave when they are validated.
+PARITY = tests/test_parity.py tests/test_planted_mistakes.py
+
 .DEFAULT_GOAL := help
 .PHONY: help env lab test doctor update lock outputs exercises sync lint format new-lesson bench \
 	chromium clean
@@ -55,11 +58,12 @@ test: env chromium ## prove everything: lint, tests, every stored output, every 
 	export PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; \
 	stage "1 of 6: lint" lint; \
 	stage "2 of 6: unit tests, and generated files are fresh" \
-		python -m pytest tests -m "not browser" -n 2 --ignore=tests/test_parity.py; \
+		python -m pytest tests -m "not browser" -n 2 $(addprefix --ignore=,$(PARITY)); \
 	stage "3 of 6: every stored output of the lessons and solutions is what running gives" \
 		notebooks "--nbval --nbval-sanitize-with env/nbval-sanitize.cfg" "notebooks solutions"; \
 	stage "4 of 6: the exercises run as a student gets them" notebooks "--nbval-lax" "exercises"; \
-	stage "5 of 6: both halves of every pair are the same network" python -m pytest tests/test_parity.py; \
+	stage "5 of 6: both halves of every pair are the same network" \
+		python -m pytest -n 2 $(PARITY); \
 	stage "6 of 6: JupyterLab in a real browser" python -m pytest tests -m browser; \
 	printf '\nEverything passed, in %s s.\n' "$$(($$(date +%s) - began))"
 

@@ -496,7 +496,7 @@ def sync(paths: list[pathlib.Path]) -> list[str]:
 def new_lesson(
     number: str, slug: str, title: str, root: pathlib.Path = course.ROOT
 ) -> list[pathlib.Path]:
-    """Write a lesson's pair, solutions, exercises and checks from `paired/template/`.
+    """Write a lesson's pair, exercises, checks and wrong answers from `paired/template/`.
 
     Raises:
         NotebookError: the number is taken, or a name will not do.
@@ -517,14 +517,20 @@ def new_lesson(
         raise NotebookError(f"There is a lesson {number} already, {there}: take another NUMBER.")
     template, lesson = course.ROOT / "paired" / "template", course.Lesson(number, slug)
     texts = {root / "paired" / "checks" / f"lesson_{number}.py": template / "checks.py"}
-    for kind in ("notebooks", "solutions"):
-        for half in course.FRAMEWORKS:
+    for half in course.FRAMEWORKS:
+        wrong = root / "tests" / "wrong_answers" / f"lesson_{number}_{half}.py"
+        texts[wrong] = template / f"wrong_answers_{half}.py"
+        for kind in ("notebooks", "solutions"):
             texts[lesson.path(half, kind, root)] = template / f"{kind}_{half}.ipynb"
     for path, source in texts.items():
         text = source.read_text(encoding="utf-8").replace("00_template", lesson.name)
-        text = text.replace("Lesson 00", f"Lesson {number}").replace("Template lesson", title)
+        text = re.sub("(?i)(lesson) 00", rf"\1 {number}", text).replace("Template lesson", title)
         text = text.replace("template lesson", title[0].lower() + title[1:])
         _replace(path, text.encode())
+    # The order of imports depends on the folder.
+    modules = [str(path) for path in texts if path.suffix == ".py"]
+    command = [sys.executable, "-m", "ruff", "check", "--quiet", "--fix", "--select", "I"]
+    subprocess.run([*command, *modules], check=True)
     for half in course.FRAMEWORKS:
         texts[target := lesson.path(half, "exercises", root)] = None
         write(target, exercise(lesson.path(half, "solutions", root)))

@@ -16,8 +16,10 @@ from paired import course
 import nbformat
 import pytest
 from nbformat import v4
+from nbval.plugin import get_sanitize_patterns
 
 TIMEOUT = 2
+SANITIZE = course.ROOT / "env" / "nbval-sanitize.cfg"
 
 
 def write(path: pathlib.Path, *cells: tuple) -> None:
@@ -95,11 +97,8 @@ def strict(tmp_path_factory) -> Run:
     warn = "import sys\nprint('careful', file=sys.stderr)"
     write(folder / "stderr.ipynb", ("warn", warn, "", "nbval-ignore-output"), nothing)
     (folder / "broken.ipynb").write_text("{ not json")
-    config = course.ROOT / "env" / "nbval-sanitize.cfg"
-    return run(
-        folder, "--nbval", f"--nbval-cell-timeout={TIMEOUT}", "--nbval-sanitize-with", str(config),
-        "-n", "2", "--dist", "loadfile",
-    )  # fmt: skip
+    limit, sanitize = f"--nbval-cell-timeout={TIMEOUT}", f"--nbval-sanitize-with={SANITIZE}"
+    return run(folder, "--nbval", limit, sanitize, "-n", "2", "--dist", "loadfile")
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +113,23 @@ def lax(tmp_path_factory) -> Run:
     write(folder / "magic.ipynb", ("answer", "%no_such_magic", None), ("call", "2", None))
     write(folder / "meant.ipynb", ("answer", "1 / 0", None, "raises-exception"))
     return run(folder, "--nbval-lax")
+
+
+@pytest.mark.parametrize(
+    ("cpu", "gpu"),
+    [
+        ("tensor([1.])", "tensor([1.], device='cuda:0')"),
+        ("tensor(1., grad_fn=<F>)", "tensor(1., device='cuda:0', grad_fn=<F>)"),
+        ("device(type='cpu')", "device(type='cuda', index=0)"),
+        ("on cpu", "on cuda:0"),
+        ("/device:CPU:0", "/job:localhost/replica:0/task:0/device:GPU:0"),
+    ],
+)
+def test_what_names_the_device_is_not_compared(cpu, gpu):
+    patterns = get_sanitize_patterns(SANITIZE.read_text())
+    for pattern, replacement in patterns:
+        cpu, gpu = (re.sub(pattern, replacement, text) for text in (cpu, gpu))
+    assert cpu == gpu
 
 
 def test_cells_are_named_by_their_ids(strict):
