@@ -350,7 +350,8 @@ def test_no_task_of_the_course_lets_an_answer_raise(lesson, framework):
 def test_loading_the_checks_imports_no_framework(lesson, framework):
     program = (
         f"from paired import checks; tasks = checks.load({lesson!r}, {framework!r})\n"
-        "tasks.predict.check(1, 1, 1)\nimport sys; print(sorted({'torch', 'tensorflow', 'keras'} & set(sys.modules)))"
+        "tasks.predict.check(1, 1, 1)\n"
+        "import sys; print(sorted({'torch', 'tensorflow', 'keras'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=course.ROOT, capture_output=True, text=True, check=True

@@ -353,8 +353,8 @@ def translation(framework, train_with_momentum) -> str:
         raise Wrong("The gradients of earlier steps are still there when a step is taken.")
     if not agrees():
         after = trained(constant)
-        when = "once it changes" if agrees(constant) else "even while it is constant"
-        raise Wrong("The learning rate makes them differ")
+        when = "once the learning rate changes" if agrees(constant) else "from the start"
+        raise Wrong(f"The weights differ from those of the rule to write, {when}.")
     return "Five steps at three learning rates agree with the other framework, to twelve digits."
 
 
