@@ -86,7 +86,8 @@ def canonical(value: np.ndarray, layout: Layout) -> np.ndarray:
     raise ParityError(f"layout {layout!r} is not an order of the letters of {_CANONICAL}.")
 
 
-def _to_numpy(value) -> np.ndarray:
+def to_numpy(value) -> np.ndarray:
+    """A copy of a number, an array, or a tensor of either framework, as an array."""
     if hasattr(value, "detach"):  # a PyTorch tensor, which may require gradients or be on a GPU
         value = value.detach().cpu().numpy()
     return np.array(value)  # a copy: PyTorch's optimisers change weights in place
@@ -155,7 +156,7 @@ class Recorder:
             raise ParityError(
                 f"{key} was recorded before at step {step}: make a new Recorder to begin again."
             )
-        array = canonical(_to_numpy(value), layout)
+        array = canonical(to_numpy(value), layout)
         if not np.isfinite(array).all():
             raise ParityError(f"{key} at step {step} holds a value that is not finite.")
         self.tensors[key, step] = array

@@ -27,7 +27,7 @@ import traceback
 import types
 from collections.abc import Callable, Iterator, Mapping
 
-from paired import course, notebooks
+from paired import course, notebooks, parity
 
 import numpy as np
 
@@ -217,9 +217,7 @@ def to_numpy(value) -> np.ndarray:
     """A number, an array, a tensor of either framework, or a sequence of them, as an array."""
     if isinstance(value, list | tuple):
         return np.array([to_numpy(item) for item in value])
-    if hasattr(value, "detach"):  # a PyTorch tensor, which may require gradients or be on a GPU
-        value = value.detach().cpu()
-    return np.array(value)
+    return parity.to_numpy(value)
 
 
 def compare(

@@ -224,11 +224,15 @@ def predict(framework, num_parameters, feature_shape, loss) -> str:
 
 
 def _predicted(name: str, answer, right: float, mistakes: dict, tolerance: float) -> None:
-    if isinstance(answer, str) or np.ndim(answer) or not math.isfinite(answer):
+    try:
+        number = math.nan if isinstance(answer, str) else float(answer)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
         raise Wrong(f"`{name}` must be a number; it is {answer!r}.")
-    if not math.isclose(answer, right, rel_tol=tolerance):
+    if not math.isclose(number, right, rel_tol=tolerance):
         for mistake, sentence in mistakes.items():
-            if math.isclose(answer, mistake, rel_tol=tolerance):
+            if math.isclose(number, mistake, rel_tol=tolerance):
                 raise Wrong(f"`{name}` {sentence}")
         raise Wrong(f"`{name}` is not {answer}.")
 
