@@ -58,7 +58,7 @@ test: env chromium ## prove everything: lint, tests, every stored output, every 
 	export PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; \
 	stage "1 of 6: lint" lint; \
 	stage "2 of 6: unit tests, and generated files are fresh" \
-		python -m pytest tests -m "not browser" -n 2 --dist loadfile $(addprefix --ignore=,$(PARITY)); \
+		python -m pytest tests -m "not browser" -n 3 --dist loadgroup $(addprefix --ignore=,$(PARITY)); \
 	stage "3 of 6: every stored output of the lessons and solutions is what running gives" \
 		notebooks "--nbval --nbval-sanitize-with env/nbval-sanitize.cfg" "notebooks solutions"; \
 	stage "4 of 6: the exercises run as a student gets them" notebooks "--nbval-lax" "exercises"; \

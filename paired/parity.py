@@ -89,7 +89,9 @@ def canonical(value: np.ndarray, layout: Layout) -> np.ndarray:
 def to_numpy(value) -> np.ndarray:
     """A copy of a number, an array, or a tensor of either framework, as an array."""
     if hasattr(value, "detach"):  # a PyTorch tensor, which may require gradients or be on a GPU
-        value = value.detach().cpu().numpy()
+        value = value.detach().cpu()
+    if hasattr(value, "numpy"):
+        value = value.numpy()
     return np.array(value)  # a copy: PyTorch's optimisers change weights in place
 
 

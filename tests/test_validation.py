@@ -18,6 +18,9 @@ import pytest
 from nbformat import v4
 from nbval.plugin import get_sanitize_patterns
 
+# The runs of pytest in its fixtures are shared: these tests stay on one worker.
+pytestmark = pytest.mark.xdist_group("validation")
+
 TIMEOUT = 2
 SANITIZE = course.ROOT / "env" / "nbval-sanitize.cfg"
 

@@ -109,7 +109,8 @@ class Task:
             message = "".join(traceback.format_exception_only(error))
             message = textwrap.shorten(message, 300, placeholder=" ...")
             self.verdict, self.reason = WRONG, f"Your code raises `{message}`{_where(error)}."
-        print(f"{self.verdict}: {self.name}\n{self.reason}")
+        print(f"{self.verdict}: {self.name}")
+        _say(self.reason)
         if self.verdict == WRONG:
             if lines := printed.getvalue().splitlines():
                 print("Your code printed:", *lines[:10], *["..."] * (len(lines) > 10), sep="\n  ")
@@ -118,7 +119,7 @@ class Task:
     def hint(self) -> None:
         """Print the next hint; after the last one, the last again."""
         self._hints_seen = min(self._hints_seen + 1, len(self._hints))
-        print(f"Hint {self._hints_seen} of {len(self._hints)}: {self._hints[self._hints_seen - 1]}")
+        _say(f"Hint {self._hints_seen} of {len(self._hints)}: {self._hints[self._hints_seen - 1]}")
         if self._hints_seen == len(self._hints):
             print(f"That was the last hint; `tasks.{self.name}.solution()` shows a solution.")
 
@@ -173,6 +174,11 @@ def _time_limit(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler or signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, *timer)
+
+
+def _say(text: str) -> None:
+    """Print a text in lines that fit half a window: JupyterLab would break them within words."""
+    print(textwrap.fill(text, 76, break_long_words=False, break_on_hyphens=False))
 
 
 def _where(error: BaseException) -> str:
