@@ -61,6 +61,11 @@ def lesson(number: str, root: pathlib.Path = ROOT) -> Lesson:
     )
 
 
+def notebooks(kind: str, root: pathlib.Path = ROOT) -> Iterator[pathlib.Path]:
+    """Every notebook of one kind, without the versions of their own that students keep beside."""
+    yield from (p for p in sorted((root / kind).glob("*.ipynb")) if ".mine-" not in p.name)
+
+
 def twin(framework: str) -> str:
     """The other framework."""
     return FRAMEWORKS[1 - FRAMEWORKS.index(framework)]

@@ -490,7 +490,7 @@ def parity(notebook: Notebook, twin: Notebook) -> Said:
 def course_problems(root: pathlib.Path = course.ROOT) -> Iterator[Problem]:
     """Every broken rule of every notebook and pair of the course."""
     for kind in course.KINDS:
-        paths = sorted((root / kind).glob("*.ipynb"))
+        paths = list(course.notebooks(kind, root))
         for path in paths:
             yield from _file_problems(path, root, paths)
 

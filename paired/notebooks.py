@@ -416,10 +416,10 @@ def stale_exercises(root: pathlib.Path = course.ROOT) -> Iterator[str]:
     """One sentence for each file of exercises/ that is not what solutions/ gives."""
     nbformat = import_nbformat()
 
-    for path in sorted((root / "exercises").glob("*.ipynb")):
+    for path in course.notebooks("exercises", root):
         if not (root / "solutions" / path.name).exists():
             yield f"{relative(path, root)}: there is no solution to generate it from: delete it."
-    for source in sorted((root / "solutions").glob("*.ipynb")):
+    for source in course.notebooks("solutions", root):
         path = root / "exercises" / source.name
         if not path.exists():
             yield f"{relative(path, root)}: missing: run `make exercises`."

@@ -16,7 +16,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import zipfile
 
 from paired import course
@@ -102,9 +101,7 @@ def test_installs_once_and_again_when_the_lock_changes(root):
     settings = root / ".venv" / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
     assert "fetchNews" in settings.read_text()
 
-    began = time.monotonic()
-    assert run(root) == ""
-    assert time.monotonic() - began < 1
+    assert run(root) == "", "the second time there is nothing to do or to say"
 
     (root / "env" / "cpu.lock").write_text("tiny==2.0\n")
     assert "starting from nothing" in run(root)
