@@ -201,7 +201,7 @@ def load(lesson: str, framework: str) -> Record:
     how = f"Run notebooks/{lesson}_{framework}.ipynb from top to bottom"
     if not path.exists():
         raise ParityError(
-            f"The {framework} half has not left a record yet. {how}, then this again."
+            f"The {framework} half has not left a record yet.\n{how}, then this again."
         )
     try:
         with np.load(path) as file:
@@ -209,7 +209,7 @@ def load(lesson: str, framework: str) -> Record:
             arrays = [file[f"arr_{i}"] for i in range(1, 1 + len(about["rows"]))]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as problem:
         raise ParityError(
-            f"{path.name} cannot be read ({problem}). {how} to make it anew."
+            f"{path.name} cannot be read ({problem}).\n{how} to make it anew."
         ) from None
     rows = [(key, step) for key, step in about["rows"]]
     return Record(dict(zip(rows, arrays, strict=True)), about["gpu"], about["notebook"])

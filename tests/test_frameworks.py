@@ -1,0 +1,86 @@
+"""Quiet imports, the settings that go with them, and what the student-facing modules import."""
+
+import json
+import os
+import subprocess
+import sys
+
+from paired import course, frameworks, inventory, settings
+
+import pytest
+
+
+def run(program: str, **variables: str) -> subprocess.CompletedProcess:
+    """Run a program in a Python of its own, without the settings of this one."""
+    inherited = {k: v for k, v in os.environ.items() if k not in settings.ENVIRONMENT}
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env=inherited | variables,
+        cwd=course.ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_what_is_said_during_the_import_is_held_back_and_later_words_are_not(capfd):
+    with frameworks.quiet_import():
+        os.write(2, b"noise")
+    os.write(2, b"a later warning")
+    assert capfd.readouterr().err == "a later warning"
+
+
+def test_what_was_held_back_shows_when_the_import_fails(capfd):
+    with pytest.raises(ImportError), frameworks.quiet_import():
+        os.write(2, b"a library is missing")
+        raise ImportError
+    assert capfd.readouterr().err == "a library is missing"
+
+
+def test_tensorflow_is_imported_without_a_word():
+    done = run(
+        "from paired.frameworks import quiet_import\n"
+        "with quiet_import():\n    import tensorflow as tf\n"
+        "print(float(tf.reduce_sum(tf.ones(3))))"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "3.0\n", "")
+
+
+def test_no_module_that_a_lesson_imports_brings_a_framework():
+    done = run(
+        "from paired import checks, course, data, figures, frameworks, inventory, parity\n"
+        "import sys\nprint({'torch', 'tensorflow', 'keras'} & set(sys.modules))"
+    )
+    assert done.stdout == "set()\n", done.stderr
+
+
+def test_the_settings_are_applied_and_a_callers_own_value_wins():
+    program = "import paired, os, json; print(json.dumps(dict(os.environ)))"
+    environment = json.loads(run(program, OMP_NUM_THREADS="2").stdout)
+    assert environment["OMP_NUM_THREADS"] == "2"
+    for name, value in settings.ENVIRONMENT.items():
+        if name != "OMP_NUM_THREADS":
+            assert environment[name] == value
+
+
+def test_requirements_are_followed_to_their_own_and_cuda_is_left_out():
+    needed = inventory.requirements("matplotlib")
+    assert {"numpy", "python-dateutil", "six"} <= needed  # six by way of python-dateutil
+    assert "matplotlib" not in needed
+    assert not any("nvidia" in name for name in inventory.requirements("torch"))
+
+
+def test_lines_of_code_are_counted_without_docstrings_and_comments(tmp_path):
+    source = '''# a comment
+def f(x):
+    """A docstring
+    of two lines."""
+
+    return g(
+        x,
+    )
+'''
+    cells = [{"id": "f", "cell_type": "code", "source": source}]
+    path = tmp_path / "some.ipynb"
+    path.write_text(json.dumps({"cells": cells}))
+    assert inventory.code_lines(path, "f") == 2
+    assert inventory.code_lines(path, "absent") == 0
