@@ -1,6 +1,7 @@
 """Where things are: the lessons, the files of each, and the two frameworks."""
 
 import dataclasses
+import json
 import pathlib
 import re
 from collections.abc import Iterator
@@ -64,6 +65,12 @@ def lesson(number: str, root: pathlib.Path = ROOT) -> Lesson:
 def notebooks(kind: str, root: pathlib.Path = ROOT) -> Iterator[pathlib.Path]:
     """Every notebook of one kind, without the versions of their own that students keep beside."""
     yield from (p for p in sorted((root / kind).glob("*.ipynb")) if ".mine-" not in p.name)
+
+
+def cells(notebook: pathlib.Path) -> list[tuple[str | None, str, str]]:
+    """The id, type and source of each cell of a notebook file."""
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    return [(c.get("id"), c["cell_type"], "".join(c["source"])) for c in content["cells"]]
 
 
 def twin(framework: str) -> str:

@@ -1,10 +1,11 @@
 """What is installed and what is written: the counts behind the claims about effort."""
 
 import ast
-import json
 import pathlib
 import re
 from importlib import metadata
+
+from paired import course
 
 # CUDA's own packages come with some builds of the frameworks and not with others.
 _CUDA = re.compile(r"nvidia|cuda|triton")
@@ -46,8 +47,7 @@ def code_lines(notebook: pathlib.Path, cell_id: str) -> int:
 
     Statements that are broken over several lines count as one. No such cell: 0.
     """
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    source = next(("".join(cell["source"]) for cell in cells if cell["id"] == cell_id), "")
+    source = next((source for own, _, source in course.cells(notebook) if own == cell_id), "")
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:

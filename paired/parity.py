@@ -109,8 +109,7 @@ def notebook_digest(lesson: str, framework: str) -> str:
     path = course.ROOT / "notebooks" / f"{lesson}_{framework}.ipynb"
     if not path.exists():
         return ""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    code = [source for _, kind, source in course.cells(path) if kind == "code"]
     return hashlib.sha256("\0".join(code).encode()).hexdigest()
 
 

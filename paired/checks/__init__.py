@@ -17,7 +17,6 @@ import contextlib
 import importlib.util
 import inspect
 import io
-import json
 import linecache
 import pathlib
 import signal
@@ -142,9 +141,8 @@ class Task:
         """The answer's cell in the solutions notebook; nothing where an instructor withholds it."""
         if not self._solutions.exists():
             return ""
-        cells = json.loads(self._solutions.read_text(encoding="utf-8"))["cells"]
         cell_id = self.name.replace("_", "-")
-        return next("".join(cell["source"]) for cell in cells if cell["id"] == cell_id)
+        return next(source for own, _, source in course.cells(self._solutions) if own == cell_id)
 
     def _is_stub(self, answer) -> bool:
         """Whether a function is still the exercise's own, comments and spacing aside."""
