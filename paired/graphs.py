@@ -206,7 +206,9 @@ def of_tf(graph) -> Graph:
             label, kind = source.name, "parameter"
         elif source.type == "Const":
             value = tf.make_ndarray(source.get_attr("value"))
-            label = f"{value.item():.6g}" if value.size == 1 and value.dtype.kind in "fiu" else "Const"
+            label = (
+                f"{value.item():.6g}" if value.size == 1 and value.dtype.kind in "fiu" else "Const"
+            )
             kind = "constant"
         elif source.name in outputs:
             kind = "output"
