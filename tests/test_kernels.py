@@ -17,9 +17,15 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def folder():
-    with kernels.forking(["pytorch"]) as folder:
-        yield folder
+def parent():
+    """What ends the process that these tests fork from; its imports are shared by all of them."""
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def folder(parent):
+    return parent.enter_context(kernels.forking(["pytorch"]))
 
 
 @contextlib.contextmanager
@@ -106,17 +112,17 @@ def test_without_a_parent_a_kernel_is_started_as_usual(tmp_path):
         assert said(running, "import sys; print('torch' in sys.modules)") == "False"
 
 
-def test_kernels_end_with_their_parent():
-    with kernels.forking(["pytorch"]) as folder:
-        running = validation.Kernel(folder / "pytorch", str(course.ROOT), 60)
-        process = running.km.provisioner.process
-        parent = int(said(running, "import os; print(os.getppid())"))
-    assert ends(parent)
-    assert ends(process.pid)
-    assert process.poll() == -signal.SIGKILL
-    running.stop()
-
-
 def test_no_framework_no_process():
     with kernels.forking([]) as folder:
         assert folder is None
+
+
+def test_kernels_end_with_their_parent(folder, parent):
+    running = validation.Kernel(folder / "pytorch", str(course.ROOT), 60)
+    process = running.km.provisioner.process
+    forked_from = int(said(running, "import os; print(os.getppid())"))
+    parent.close()
+    assert ends(forked_from)
+    assert ends(process.pid)
+    assert process.poll() == -signal.SIGKILL
+    running.stop()
