@@ -95,6 +95,18 @@ def test_each_use_of_a_value_is_an_arrow():
     assert (len(arrows), len(starts)) == (2, 2)
 
 
+def test_a_drawing_is_as_wide_as_its_arrows():
+    chain = [graphs.Node(name, "operation") for name in "abcde"]
+    nodes = {node.label: node for node in chain}
+    skips = [("a", "c"), ("a", "d"), ("a", "e"), ("b", "d"), ("b", "e"), ("c", "e")]
+    _, axis = plt.subplots()
+    graphs.draw(graphs.Graph(nodes, [*zip("abcd", "bcde", strict=True), *skips]), ax=axis)
+    left, right = axis.get_xlim()
+    for arrow in axis.patches:
+        if isinstance(arrow, matplotlib.patches.FancyArrowPatch):
+            assert all(left < x < right for x, _ in arrow.get_path().vertices)
+
+
 def test_numbers_and_highlights_are_drawn():
     _, axis = plt.subplots()
     graphs.draw(DIAMOND, "title", numbers={"a": 7}, highlight={"b"}, ax=axis)
@@ -222,3 +234,13 @@ def test_of_tf_reads_the_graph_of_a_session():
     assert graph.nodes["x"].kind == "input"
     assert graph.nodes["w"].kind == "parameter"
     assert ("x", "Mul") in graph.edges
+
+
+def test_of_tf_shows_a_constant_of_one_element_as_a_number():
+    with frameworks.quiet_import():
+        import tensorflow as tf
+
+    with tf.Graph().as_default() as graph:
+        for value in (2.5, [3.0], [4.0, 5.0]):
+            tf.constant(value)
+    assert [node.label for node in graphs.of_tf(graph).nodes.values()] == ["2.5", "3", "Const"]
