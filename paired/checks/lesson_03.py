@@ -63,7 +63,7 @@ class _PyTorch:
         ),
         "derivation": (
             "Begin at the logits: with p = softmax(z / T), the loss changes with z / T by "
-            "(p - one_hot(y)) / n. Call that `d` and give it z's shape.",
+            "d = (p - one_hot(y)) / n. `np.eye(len(b))[y]` is one_hot(y).",
             "z / T is a product of two things that may change: its derivative is 1 / T by z, and "
             "-z / T**2 by T. A matrix product sends back `d @ W` to x.",
             "dz = d / T; dW = dz.T @ x; db = dz.sum(axis=0); dx = dz @ W; dT = -(d * z).sum() / "
@@ -194,7 +194,7 @@ class _TensorFlow:
         ),
         "derivation": (
             "Begin at the logits: with p = softmax(z / T), the loss changes with z / T by "
-            "(p - one_hot(y)) / n. Call that `d` and give it z's shape.",
+            "d = (p - one_hot(y)) / n. `np.eye(len(b))[y]` is one_hot(y).",
             "z / T is a product of two things that may change: its derivative is 1 / T by z, and "
             "-z / T**2 by T. A matrix product sends back `d @ W.T` to x.",
             "dz = d / T; dW = x.T @ dz; db = dz.sum(axis=0); dx = dz @ W.T; dT = -(d * z).sum() / "
@@ -452,7 +452,7 @@ def derivation(framework, head_backward) -> str:
                 "overflows. Subtract the largest logit of each row first."
             )
         compare(f"`{name}` for logits in the thousands", value, reference)
-    return "All four agree with derivatives that owe nothing to yours, to twelve digits."
+    return "All four agree with a reference that needs no chain rule, to twelve digits."
 
 
 def bug_hunt(framework, loss_and_gradients) -> str:
@@ -508,7 +508,9 @@ def bug_hunt(framework, loss_and_gradients) -> str:
         compare(name, second[k + 1], right_later[k], mistakes=mistakes)
     if not all(close(to_numpy(part), old) for part, old in zip(first[1:], kept, strict=True)):
         raise Wrong(framework.kept_note)
-    return "The gradients of two calls agree with complex steps through the loss, to twelve digits."
+    return (
+        "The gradients of two calls agree with a reference that needs no graph, to twelve digits."
+    )
 
 
 def translation(framework, hessian_times) -> str:

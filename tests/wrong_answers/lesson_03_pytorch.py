@@ -1,6 +1,8 @@
 """Wrong answers to the exercise of lesson 03 in PyTorch."""
 # ruff: noqa: N803, N806 - the exercise names matrices W1 and X
 
+import warnings
+
 import torch
 import torch.nn.functional as F
 
@@ -300,7 +302,9 @@ def forgets_create_graph(f, w, v):
 )
 def walks_twice_into_grad(f, w, v):
     w = w.detach().requires_grad_()
-    f(w).backward(create_graph=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch warns of a reference cycle
+        f(w).backward(create_graph=True)
     (w.grad * v).sum().backward()
     return w.grad
 
