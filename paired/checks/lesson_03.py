@@ -1,0 +1,692 @@
+"""Lesson 03, back-propagation: the checks of its exercise.
+
+The references are not derived by hand: a gradient comes from complex steps (`_gradient`), and a
+known mistake is, where it can be, the gradient of another function. Inputs are drawn anew for every
+check. Matrices of weights are (outputs, inputs) here, unless an adapter has turned them.
+"""
+
+from collections.abc import Callable, Sequence
+
+from paired.checks import Wrong, call, close, compare, to_numpy
+
+import numpy as np
+
+PENALTY = 0.1
+
+
+class _PyTorch:
+    """What the checks need of PyTorch: its tensors, its words."""
+
+    second_is = 14.0
+    second_mistakes = {  # noqa: RUF012 - a constant
+        2.0: "is what the second walk brings alone: `backward` adds to what is in `.grad`.",
+        16.0: "counts both factors of `z`: the detached one is a constant to autograd.",
+        4.0: "is neither: `backward` adds to `.grad`, and a detached factor is a constant.",
+        12.0: "is still the first: one factor of `z` is detached, the other is not.",
+    }
+    unused_note = "`v` enters `z` detached, and no graph leads to it"
+    unwatched_note = "`c` was made without `requires_grad`"
+    causes = ("D", "B")
+    other_causes = {  # noqa: RUF012 - a constant
+        "A": "then the message would speak of a variable `modified by an inplace operation`.",
+        "C": "then the message would be `element 0 of tensors does not require grad and does not "
+        "have a grad_fn`.",
+        "E": "then the message would be `grad can be implicitly created only for scalar outputs`.",
+    }
+    layout_note = "PyTorch keeps (outputs, inputs)."
+    none_note = "is None: no graph leads from the loss to it."
+    scale_note = "`.item()` and `.detach()` give a number without a graph."
+    second_note = "is None: nothing leads from what you differentiate to `w`."
+    both_note = "`backward` adds the second walk to the first."
+    kept_note = (
+        "The gradients that the first call returned change in the second: `.grad` is one tensor, "
+        "and PyTorch writes into it. Return copies, or ask `torch.autograd.grad`."
+    )
+    no_gradient = "No gradient arrives at `x`: the output has no graph that leads to it."
+    twice_note = "keep it in `ctx`, not on the class."
+    hints = {  # noqa: RUF012 - a constant
+        "predict": (
+            "Only the first factor of `w * w.detach()` is differentiated; the second is the number "
+            "2. Is `.grad` emptied before the second `backward`?",
+            "Zero and None differ. Zero: a path leads there, and the derivative along it is 0. "
+            "None: no path leads there, so nobody wrote anything.",
+            "w: 2 * c * w, then 1 * 2 more. `relu(u - 9)` is flat at u = 5, and still a path. To "
+            "`v` and to `c` there is none.",
+        ),
+        "explain_error": (
+            "Which line raises the first error? Every operation on a tensor that requires a "
+            "gradient is recorded; should this one be?",
+            "`with torch.no_grad():` lets you change a leaf in place without a record. Then run "
+            "again: which part of the loss was computed once, and is walked in each step?",
+            "D, then B. Compute `penalty` inside of the loop, so that each step builds its whole "
+            "graph; put `w -= lr * w.grad` under `torch.no_grad()`.",
+        ),
+        "derivation": (
+            "Begin at the logits: with p = softmax(z / T), the loss changes with z / T by "
+            "d = (p - one_hot(y)) / n. `np.eye(len(b))[y]` is one_hot(y).",
+            "z / T is a product of two things that may change: its derivative is 1 / T by z, and "
+            "-z / T**2 by T. A matrix product sends back `d @ W` to x.",
+            "dz = d / T; dW = dz.T @ x; db = dz.sum(axis=0); dx = dz @ W; dT = -(d * z).sum() / "
+            "T**2. In softmax, subtract `logits.max(axis=1, keepdims=True)` before `np.exp`.",
+        ),
+        "bug_hunt": (
+            "Compare the numbers of the run: which of the two gradients is wrong in the first "
+            "call, and which in the second?",
+            "What leads from W1 to the loss? `hidden` does, twice: through `hidden` and through "
+            "`scale`. Is `scale` still a tensor?",
+            "Leave `.item()` out. Then `torch.autograd.grad(loss, (W1, W2))` returns new "
+            "gradients, and leaves `.grad` alone.",
+        ),
+        "translation": (
+            "The inner tape is recorded by the outer one. In PyTorch the first gradient has to "
+            "come with a graph of its own: which argument of `torch.autograd.grad` asks for it?",
+            "`w = w.detach().requires_grad_()` is a new leaf, and leaves the tensor that you were "
+            "given as it is.",
+            "`(g,) = torch.autograd.grad(f(w), w, create_graph=True)`, then "
+            "`torch.autograd.grad((g * v).sum(), w)`, which also returns a tuple.",
+        ),
+        "custom_gradient": (
+            "Write a `torch.autograd.Function`: `forward(ctx, x, max_norm)` keeps `max_norm` in "
+            "`ctx` and returns `x.view_as(x)`; `clip_gradient` returns `YourClass.apply(x, "
+            "max_norm)`.",
+            "`backward(ctx, gradient)` gets the gradient of the output, one row for each example. "
+            "It returns one thing for each argument of `forward`: `..., None`.",
+            "`norm = gradient.norm(dim=1, keepdim=True)`; the factor is `max_norm / norm`, but "
+            "never more than 1. `norm.clamp(min=max_norm)` in the divisor says so, without 0 / 0.",
+        ),
+    }
+
+    def data(self, array: np.ndarray):
+        import torch
+
+        return torch.from_numpy(array.copy())
+
+    def variable(self, array: np.ndarray):
+        return self.data(array).requires_grad_()
+
+    def layout(self, matrix: np.ndarray) -> np.ndarray:
+        return matrix
+
+    def quartic(self, a: np.ndarray) -> Callable:
+        """The sum of (A w)^4, a function of the framework's tensor w."""
+        matrix = self.data(a)
+        return lambda w: ((matrix @ w) ** 4).sum()
+
+    def left_on(self, w) -> str:
+        """What a function has left on a tensor that it was given, as a sentence."""
+        if w.requires_grad:
+            return "Your function makes the given `w` require a gradient: make a new leaf of it."
+        return ""
+
+    def walk(self, function: Callable, x: np.ndarray, uses: Sequence[tuple]):
+        """The outputs of `function(x, max_norm)`, the gradient at x, and those at the outputs.
+
+        Args:
+            function: the student's.
+            x: its input, which is watched.
+            uses: the gradient that arrives at each output, and its `max_norm`.
+
+        Raises:
+            Wrong: an output is no tensor, or has no gradient.
+        """
+        import torch
+
+        leaf = self.variable(x)
+        outputs = [call(function, x=leaf, max_norm=max_norm) for _, max_norm in uses]
+        for output in outputs:
+            compare("The output", output, x, mistakes=_forward_mistakes(x, uses))
+            if not isinstance(output, torch.Tensor):
+                raise Wrong(f"The output is a `{type(output).__name__}`; it must be a tensor.")
+            if not output.requires_grad:
+                raise Wrong(self.no_gradient)
+        arriving = [self.data(gradient) for gradient, _ in uses]
+        loss = sum((g * output).sum() for g, output in zip(arriving, outputs, strict=True))
+        gradients = torch.autograd.grad(loss, [leaf, *outputs], allow_unused=True)
+        # Where an output is `x` itself, its gradient has been changed already, by a hook.
+        at_outputs = [None if o is leaf else g for o, g in zip(outputs, gradients[1:], strict=True)]
+        return gradients[0], at_outputs
+
+
+class _TensorFlow:
+    """The same of TensorFlow."""
+
+    second_is = 2.0
+    second_mistakes = {  # noqa: RUF012 - a constant
+        14.0: "adds the first answer: a tape returns a gradient, and adds it to nothing.",
+        16.0: "adds the first answer, and counts both factors of `z`.",
+        4.0: "counts both factors of `z`: the stopped one is a constant to the tape.",
+        12.0: "is still the first: this call asks for the gradient of `z`.",
+    }
+    unused_note = "`v` enters `z` through `stop_gradient`, and nothing leads back to it"
+    unwatched_note = "`c` is a constant, which a tape does not watch unless it is told"
+    causes = ("C", "A")
+    other_causes = {  # noqa: RUF012 - a constant
+        "B": "both parts of the loss are computed inside of the tape's block.",
+        "D": "that gives None and a warning, and `w` has the dtype of `X`.",
+        "E": "a tape takes that, and differentiates the sum of the numbers.",
+    }
+    layout_note = "Keras keeps (inputs, outputs)."
+    none_note = "is None: the tape has seen nothing that leads from it to the loss."
+    scale_note = "NumPy and `float` return a number, which the tape knows nothing of."
+    second_note = "is None: does the outer tape see how the first gradient is computed?"
+    both_note = "return what the outer tape says, alone."
+    kept_note = "The gradients that the first call returned change in the second: return new ones."
+    no_gradient = (
+        "No gradient arrives at `x`: nothing that a tape sees leads from it to the output."
+    )
+    twice_note = "each use needs its own."
+    hints = {  # noqa: RUF012 - a constant
+        "predict": (
+            "Only the first factor of `w * tf.stop_gradient(w)` is differentiated; the second is "
+            "the number 2. Does a tape add up what it answers?",
+            "Zero and None differ. Zero: a path leads there, and the derivative along it is 0. "
+            "None: no path that the tape watches leads there.",
+            "w: 2 * c * w for `y`, 1 * 2 for `z`. `relu(u - 9)` is flat at u = 5, and still a "
+            "path. To `v` and to `c` there is none.",
+        ),
+        "explain_error": (
+            "How often is this tape asked for a gradient, and how often does a tape answer if "
+            "nobody told it otherwise?",
+            "Ask once, for the gradient of the whole loss, computed inside of the block. Then run "
+            "again: what is `gradient`? What does a tape watch by itself?",
+            "C, then A. `loss = fit + penalty` inside of the block, and `tape.watch(w)` as its "
+            "first line; or `w` as a `tf.Variable`, changed by `w.assign_sub(lr * gradient)`.",
+        ),
+        "derivation": (
+            "Begin at the logits: with p = softmax(z / T), the loss changes with z / T by "
+            "d = (p - one_hot(y)) / n. `np.eye(len(b))[y]` is one_hot(y).",
+            "z / T is a product of two things that may change: its derivative is 1 / T by z, and "
+            "-z / T**2 by T. A matrix product sends back `d @ W.T` to x.",
+            "dz = d / T; dW = x.T @ dz; db = dz.sum(axis=0); dx = dz @ W.T; dT = -(d * z).sum() / "
+            "T**2. In softmax, subtract `logits.max(axis=1, keepdims=True)` before `np.exp`.",
+        ),
+        "bug_hunt": (
+            "Compare the numbers of the run: which of the two gradients are wrong? Two things "
+            "lead from W1 to the loss that the tape does not see.",
+            "A tape sees TensorFlow's operations inside of its block, and nothing else. Which line "
+            "is outside of it, and which calls NumPy?",
+            "Move `penalty` into the block, and write `scale` as "
+            "`tf.sqrt(tf.reduce_mean(hidden**2))`.",
+        ),
+        "translation": (
+            "`create_graph=True` records how the first gradient is computed. Here a tape records: "
+            "a second one, around everything.",
+            "`inner.gradient(...)` has to run inside of the outer block. `w` is no variable: both "
+            "tapes must be told to watch it.",
+            "`with tf.GradientTape() as outer:` and in it `outer.watch(w)`, the inner tape, `g = "
+            "inner.gradient(loss, w)` and `product = tf.reduce_sum(g * v)`; after it "
+            "`outer.gradient(product, w)`.",
+        ),
+        "custom_gradient": (
+            "Inside of `clip_gradient`, decorate a function of `x` alone with "
+            "`@tf.custom_gradient`, and return its result for `x`. It can see `max_norm`.",
+            "The decorated function returns two things: `tf.identity(x)`, and a function that "
+            "takes the gradient of the output, one row for each example, and returns that of `x`.",
+            "`norm = tf.norm(gradient, axis=1, keepdims=True)`; the factor is `max_norm / norm`, "
+            "but never more than 1. `tf.maximum(norm, max_norm)` in the divisor says so, without "
+            "0 / 0.",
+        ),
+    }
+
+    def data(self, array: np.ndarray):
+        import tensorflow as tf
+
+        return tf.constant(array)
+
+    def variable(self, array: np.ndarray):
+        import tensorflow as tf
+
+        return tf.Variable(array)
+
+    def layout(self, matrix: np.ndarray) -> np.ndarray:
+        return matrix.T
+
+    def quartic(self, a: np.ndarray) -> Callable:
+        import tensorflow as tf
+
+        matrix = self.data(a)
+        return lambda w: tf.reduce_sum((matrix @ w) ** 4)
+
+    def left_on(self, w) -> str:
+        return ""
+
+    def walk(self, function: Callable, x: np.ndarray, uses: Sequence[tuple]):
+        import tensorflow as tf
+
+        leaf = self.data(x)
+        with tf.GradientTape() as tape:
+            tape.watch(leaf)
+            outputs = [call(function, x=leaf, max_norm=max_norm) for _, max_norm in uses]
+            for output in outputs:
+                compare("The output", output, x, mistakes=_forward_mistakes(x, uses))
+                if not tf.is_tensor(output):
+                    raise Wrong(f"The output is a `{type(output).__name__}`; it must be a tensor.")
+            arriving = [self.data(gradient) for gradient, _ in uses]
+            loss = sum(
+                tf.reduce_sum(g * output) for g, output in zip(arriving, outputs, strict=True)
+            )
+        gradients = tape.gradient(loss, [leaf, *outputs])
+        return gradients[0], gradients[1:]
+
+
+def predict(framework, w_first, w_second, u_grad, v_grad, c_grad) -> str:
+    """Gradients of a detached product, of a flat spot, and where there is none."""
+    mistakes = {
+        4.0: "leaves out the factor `c`.",
+        6.0: "is not the derivative of c * w**2, which is 2 * c * w.",
+        14.0: "has `z` in it, which comes later.",
+    }
+    _predicted("w_first", w_first, 12.0, mistakes)
+    _predicted("w_second", w_second, framework.second_is, framework.second_mistakes)
+    mistakes = {
+        None: "is not None: a path leads from `u` to `y`, and the derivative along it is a number.",
+        1.0: "is the slope of relu above zero; u - 9 is below.",
+        5.0: "is the value of `u`, not a derivative.",
+    }
+    _predicted("u_grad", u_grad, 0.0, mistakes)
+    zero = "is not zero, which would mean a path with a flat spot:"
+    for name, answer, note in (
+        ("v_grad", v_grad, framework.unused_note),
+        ("c_grad", c_grad, framework.unwatched_note),
+    ):
+        mistakes = {0.0: f"{zero} {note}."}
+        _predicted(name, answer, None, mistakes, f"is not {answer!r}: {note}.")
+    return "All five are right. The next cell lets the framework say so itself."
+
+
+def _predicted(name: str, answer, right: float | None, mistakes: dict, otherwise: str = "") -> None:
+    """Judge a number or None."""
+    if isinstance(answer, str) and answer.strip().lower() == "none":
+        raise Wrong(f"`{name}` is a text: write `None` without quotes.")
+    try:
+        number = answer if answer is None else float(answer)
+    except Exception:  # whatever the answer's own code does
+        number = np.nan
+    if isinstance(answer, str | bool) or (number is not None and not np.isfinite(number)):
+        kind = type(answer).__name__
+        given = repr(answer) if isinstance(answer, str | bool | float | tuple) else f"a `{kind}`"
+        raise Wrong(f"`{name}` must be a number or None; it is {given}.")
+    if number != right:
+        sentence = mistakes.get(number) or otherwise or f"is not {number!r}."
+        raise Wrong(f"`{name}` {sentence}")
+
+
+def explain_error(framework, first_cause, second_cause, descend) -> str:
+    """Name the causes of two errors, and mend the loop that raises them."""
+    for name, answer, own, other in (
+        ("first_cause", first_cause, 0, "second"),
+        ("second_cause", second_cause, 1, "first"),
+    ):
+        letter = answer.strip().upper() if isinstance(answer, str) else None
+        if letter not in (*framework.other_causes, *framework.causes):
+            given = repr(answer) if isinstance(answer, str) else f"a `{type(answer).__name__}`"
+            raise Wrong(f'`{name}` must be one of the letters "A" to "E"; it is {given}.')
+        if letter == framework.causes[1 - own]:
+            raise Wrong(f"`{name}` is not {letter}, which is the cause of the {other} error.")
+        if letter != framework.causes[own]:
+            raise Wrong(f"`{name}` is not {letter}: {framework.other_causes[letter]}")
+    rng = np.random.default_rng()
+    x, y, steps, lr = rng.normal(size=(8, 3)), rng.normal(size=8), 4, 0.125
+    data = {"X": framework.data(x), "y": framework.data(y)}
+    result = call(descend, **data, steps=steps, lr=lr)
+    w, losses = _parts("descend", result, ("w", "losses"))
+    right_w, right_losses = _descend(x, y, steps, lr)
+    mistakes = {
+        "follows the error alone: the penalty does not pull at the weights of each step.": (
+            _descend(x, y, steps, lr, penalty=0)[0]
+        ),
+        "has the gradients of earlier steps in it.": _descend(x, y, steps, lr, accumulate=True)[0],
+        "is still zero: does a gradient arrive, and is the step taken?": np.zeros(3),
+        "goes up the slope: a step is against the gradient.": _descend(x, y, steps, -lr)[0],
+    }
+    note = "one weight for each column of `X`."
+    compare("`w`", w, right_w, shape_note=note, mistakes=mistakes)
+    mistakes = {
+        "lacks the penalty of each step: is it computed in each, and added?": (
+            _descend(x, y, steps, lr, losses_without_penalty=True)[1]
+        ),
+        "is one step late: take each before its step.": _descend(x, y, steps + 1, lr)[1][1:],
+    }
+    note = "one for each step."
+    compare("The list of losses", losses, right_losses, shape_note=note, mistakes=mistakes)
+    return "Both causes are right, and four steps agree with gradient descent, to twelve digits."
+
+
+def _descend(
+    x: np.ndarray,
+    y: np.ndarray,
+    steps: int,
+    lr: float,
+    *,
+    penalty: float = PENALTY,
+    accumulate: bool = False,
+    losses_without_penalty: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The weights and the losses of ridge regression by gradient descent from zero."""
+    w, gradient, losses = np.zeros(x.shape[1]), 0.0, []
+    for _ in range(steps):
+        error = x @ w - y
+        losses.append((error**2).mean() + (not losses_without_penalty) * penalty * (w**2).sum())
+        new = 2 * x.T @ error / len(y) + 2 * penalty * w
+        gradient = new + (gradient if accumulate else 0)
+        w = w - lr * gradient
+    return w, np.array(losses)
+
+
+def derivation(framework, head_backward) -> str:
+    """The backward pass of a classifier's last layer, with a temperature that is learned."""
+    n, num_inputs, num_classes = 6, 5, 4
+    rng = np.random.default_rng()
+    x, y = rng.normal(size=(n, num_inputs)), rng.integers(num_classes, size=n)
+    weight, b = rng.normal(size=(num_classes, num_inputs)), rng.normal(size=num_classes)
+    temperature = rng.uniform(1.5, 3)
+
+    def gradients(loss: Callable, x: np.ndarray) -> list[np.ndarray]:
+        """Those of a function of z and T, with respect to x, W, b and T."""
+        found = _gradient(lambda x, w, b, t: loss(x @ w.T + b, t), x, weight, b, temperature)
+        return [found[0], framework.layout(found[1]), *found[2:]]
+
+    def answer(x: np.ndarray) -> dict:
+        own = framework.layout(weight).copy()
+        given = {"x": x.copy(), "y": y.copy(), "W": own, "b": b.copy(), "T": float(temperature)}
+        return dict(
+            zip(names, _parts("head_backward", call(head_backward, **given), names), strict=True)
+        )
+
+    names = ("dx", "dW", "db", "dT")
+    right = gradients(lambda z, t: _cross_entropy(z / t, y), x)
+    got = answer(x)
+    shapes = {name: to_numpy(value).shape for name, value in got.items()}
+    if shapes["dW"] == right[1].shape[::-1]:
+        raise Wrong(
+            f"`dW` has shape {shapes['dW']}, the weight has {right[1].shape}: "
+            f"{framework.layout_note}"
+        )
+    notes = ("that of `x`.", "that of `W`.", "that of `b`.", "one number.")
+    for (name, shape), reference, note in zip(shapes.items(), right, notes, strict=True):
+        if to_numpy(got[name]).dtype.kind in "fiub" and shape != reference.shape:
+            raise Wrong(f"`{name}` has shape {shape}, it must have {reference.shape}: {note}")
+    once = gradients(lambda z, t: _cross_entropy(z, y), x)  # its dT is zero
+    elsewhere = gradients(lambda z, t: _log_sum_exp(z / t).mean(), x)
+    for k, (name, value) in enumerate(got.items()):
+        if hasattr(value, "numpy"):
+            raise Wrong(f"`{name}` is a tensor of a framework: derive it, and compute it in NumPy.")
+        mistakes = {
+            f"is {n} times too large: the loss is the mean over the examples.": n * right[k],
+            "has the wrong sign.": -right[k],
+            "takes no notice of the labels: subtract 1 from the right class's probability.": (
+                elsewhere[k]
+            ),
+        }
+        if name == "dT":
+            mistakes |= {
+                "lacks a factor 1 / T: the derivative of z / T by T is -z / T**2.": (
+                    temperature * right[k]
+                ),
+                "has a factor 1 / T too many: the derivative of z / T by T is -z / T**2.": (
+                    right[k] / temperature
+                ),
+                "is zero: the loss depends on T too.": np.zeros(()),
+            }
+        else:
+            mistakes |= {
+                "is T times too large: z is divided by T on the way there, and so is what comes "
+                "back.": temperature * right[k],
+                "has the softmax of z in it: the probabilities are those of z / T.": (
+                    once[k] / temperature
+                ),
+                "takes no notice of T at all.": once[k],
+            }
+        if _nearly(value, right[k]):
+            raise Wrong(
+                f"`{name}` agrees to a few digits only: finite differences are an approximation. "
+                "Derive it."
+            )
+        compare(f"`{name}`", value, right[k], mistakes=mistakes)
+    # Logits in the thousands, as a network that is not yet trained well may have them.
+    right = gradients(lambda z, t: _cross_entropy(z / t, y), 5000 * x)
+    for (name, value), reference in zip(answer(5000 * x).items(), right, strict=True):
+        if not np.isfinite(to_numpy(value)).all():
+            raise Wrong(
+                f"Where logits are in the thousands `{name}` contains NaN or infinity: `np.exp` "
+                "overflows. Subtract the largest logit of each row first."
+            )
+        compare(f"`{name}` for logits in the thousands", value, reference)
+    return "All four agree with a reference that needs no chain rule, to twelve digits."
+
+
+def bug_hunt(framework, loss_and_gradients) -> str:
+    """Mend a function whose gradients are wrong without a word."""
+    rng = np.random.default_rng()
+    w1, w2 = rng.normal(size=(5, 7)), rng.normal(size=(7, 3))
+    weights = {"W1": framework.variable(w1), "W2": framework.variable(w2)}
+    batches = [(rng.normal(size=(n, 5)), rng.integers(3, size=n)) for n in (6, 8)]
+
+    def call_with(x: np.ndarray, y: np.ndarray) -> tuple:
+        data = {"X": framework.data(x), "y": framework.data(y)}
+        result = call(loss_and_gradients, **data, **weights)
+        return _parts("loss_and_gradients", result, ("loss", "dW1", "dW2"))
+
+    def reference(x: np.ndarray, y: np.ndarray, **options) -> list[np.ndarray]:
+        return _gradient(lambda w1, w2: _normalised_loss(x, y, w1, w2, **options), w1, w2)
+
+    (x, y), later = batches
+    first = call_with(x, y)
+    mistakes = {
+        "has no penalty in it.": _normalised_loss(x, y, w1, w2, penalty=0),
+        "is that of a network that does not divide by `scale`.": (
+            _normalised_loss(x, y, w1, w2, scale=1)
+        ),
+    }
+    right = np.asarray(_normalised_loss(x, y, w1, w2))
+    compare("The loss", first[0], right, mistakes=mistakes)
+    scale = _scale(np.tanh(x @ w1))
+    one, other = (
+        f"has no share of `scale`, which depends on W1 too. {framework.scale_note}",
+        "has no share of the penalty.",
+    )
+    mistaken = {
+        one: reference(x, y, scale=scale),
+        other: reference(x, y, penalty=0),
+        "lacks the share of `scale` and that of the penalty.": reference(
+            x, y, scale=scale, penalty=0
+        ),
+    }
+    right = reference(x, y)
+    for k, name in enumerate(("dW1", "dW2")):
+        if first[k + 1] is None:
+            raise Wrong(f"`{name}` {framework.none_note}")
+        mistakes = {sentence: arrays[k] for sentence, arrays in mistaken.items()}
+        compare(f"`{name}`", first[k + 1], right[k], mistakes=mistakes)
+    kept = [to_numpy(part) for part in first[1:]]
+    second, right_later = call_with(*later), reference(*later)
+    for k, name in enumerate(("dW1", "dW2")):
+        if second[k + 1] is None:
+            raise Wrong(f"In the second call `{name}` {framework.none_note}")
+        mistakes = {"has the gradient of the first call in it.": right[k] + right_later[k]}
+        name = f"In the second call `{name}`"
+        compare(name, second[k + 1], right_later[k], mistakes=mistakes)
+    if not all(close(to_numpy(part), old) for part, old in zip(first[1:], kept, strict=True)):
+        raise Wrong(framework.kept_note)
+    return (
+        "The gradients of two calls agree with a reference that needs no graph, to twelve digits."
+    )
+
+
+def translation(framework, hessian_times) -> str:
+    """The Hessian times a vector, by differentiating twice."""
+    rng = np.random.default_rng()
+    a, w, v = rng.normal(size=(6, 4)), rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
+    given = {"f": framework.quartic(a), "w": framework.data(w), "v": framework.data(v)}
+    result = call(hessian_times, **given)
+    if result is None:
+        raise Wrong(f"The result {framework.second_note}")
+
+    def times(v: np.ndarray) -> np.ndarray:
+        """The Hessian of the sum of (A w)^4, times v."""
+        return 12 * a.T @ ((a @ w) ** 2 * (a @ v))
+
+    gradient, right = 4 * a.T @ (a @ w) ** 3, times(v)
+    mistakes = {
+        "is the gradient: differentiate its product with `v` once more.": gradient,
+        "is the gradient times `v`: sum it up, and differentiate that.": gradient * v,
+        "is the Hessian times a vector of ones: multiply the gradient by `v` before you sum.": (
+            times(np.ones_like(v))
+        ),
+        f"has the gradient in it: {framework.both_note}": gradient + right,
+        "uses the Hessian's diagonal alone.": 12 * (a**2).T @ (a @ w) ** 2 * v,
+    }
+    if _nearly(result, right):
+        raise Wrong(
+            "The result agrees to a few digits only: a difference of two gradients is an "
+            "approximation. Differentiate twice."
+        )
+    compare("The result", result, right, shape_note="that of `w`.", mistakes=mistakes)
+    if left := framework.left_on(given["w"]):
+        raise Wrong(left)
+    return "The product agrees with the Hessian of a sum of fourth powers, to twelve digits."
+
+
+def custom_gradient(framework, clip_gradient) -> str:
+    """A layer that changes nothing on the way there, and shortens gradients on the way back."""
+    rng = np.random.default_rng()
+    x, max_norm = rng.normal(size=(5, 4)), rng.uniform(0.5, 1)
+
+    def arriving(*lengths: float) -> np.ndarray:
+        rows = rng.normal(size=(5, 4))
+        rows /= np.sqrt((rows**2).sum(axis=1, keepdims=True))
+        return rows * max_norm * np.array(lengths)[:, None]
+
+    given = arriving(0.3, 3, 0, 0.9, 5)
+    at_x, (at_output,) = framework.walk(clip_gradient, x, [(given, max_norm)])
+    if at_x is None:
+        raise Wrong(framework.no_gradient)
+    got, right = to_numpy(at_x), _clip(given, max_norm)
+    if got.shape == right.shape and np.isnan(got[2]).any():
+        raise Wrong(
+            "The gradient of `x` is NaN in a row where zero arrives: its norm is zero, and 0 / 0 "
+            "is no number."
+        )
+    whole = np.sqrt((given**2).sum())
+    norm = np.sqrt((given**2).sum(axis=1, keepdims=True))
+    mistakes = {
+        "arrives as it came: nothing shortens it.": given,
+        "is cut off number by number: shorten a row as a whole, so that it keeps its direction.": (
+            np.clip(given, -max_norm, max_norm)
+        ),
+        "is shortened by the norm of all rows together: each example has its own.": (
+            given * min(1, max_norm / whole)
+        ),
+        "is shortened column by column: a row is an example.": _clip(given.T, max_norm).T,
+        "has norm `max_norm` in short rows too: leave them as they are.": (
+            given * max_norm / np.maximum(norm, 1e-300)
+        ),
+        "takes no notice of the gradient that arrives.": _clip(np.ones_like(given), max_norm),
+        "has each row divided by the square of its norm.": (
+            given * np.minimum(1, max_norm / np.maximum(norm**2, 1e-300))
+        ),
+        "has the wrong sign.": -right,
+    }
+    if _nearly(got, right):
+        raise Wrong(
+            "The gradient of `x` agrees to a few digits only: what is added to the divisor "
+            "shortens every row."
+        )
+    compare("The gradient of `x`", at_x, right, shape_note="that of `x`.", mistakes=mistakes)
+    if at_output is not None and not close(to_numpy(at_output), given):
+        raise Wrong(
+            "Your function changes the gradient of its output in place: others may need it too."
+        )
+    again = arriving(2, 0.4, 4, 3, 0.1)
+    uses = [(given, max_norm), (again, 2 * max_norm)]
+    at_x, _ = framework.walk(clip_gradient, x, uses)
+    if at_x is None:
+        raise Wrong(framework.no_gradient)
+    mistakes = {
+        f"has one `max_norm` for both uses: {framework.twice_note}": (
+            _clip(given, 2 * max_norm) + _clip(again, 2 * max_norm)
+        ),
+        "is the sum of both uses, shortened: each use shortens its own gradient, before they are "
+        "added. What changes `x` itself sees the sum.": _clip(given + again, max_norm),
+    }
+    right = _clip(given, max_norm) + _clip(again, 2 * max_norm)
+    compare("After two uses, the gradient of `x`", at_x, right, mistakes=mistakes)
+    return "Short, long and zero rows come back as they should, from one use and from two."
+
+
+def _clip(rows: np.ndarray, max_norm: float) -> np.ndarray:
+    norm = np.sqrt((rows**2).sum(axis=1, keepdims=True))
+    return rows * max_norm / np.maximum(norm, max_norm)
+
+
+def _forward_mistakes(x: np.ndarray, uses: Sequence[tuple]) -> dict[str, np.ndarray]:
+    sentence = "is shortened itself: on the way there nothing changes."
+    elementwise = "is cut off itself: on the way there nothing changes."
+    max_norm = uses[0][1]
+    return {sentence: _clip(x, max_norm), elementwise: np.clip(x, -max_norm, max_norm)}
+
+
+def _parts(function: str, result, names: tuple[str, ...]) -> tuple:
+    """The things that a function returns; None is left for the caller to judge.
+
+    Raises:
+        Wrong: they are not as many as the names.
+    """
+    wanted = f"`{function}` must return ({', '.join(names)})"
+    if not isinstance(result, tuple | list):
+        raise Wrong(f"{wanted}; it returns a `{type(result).__name__}`.")
+    if len(result) != len(names):
+        things = "1 thing" if len(result) == 1 else f"{len(result)} things"
+        raise Wrong(f"{wanted}; it returns {things}.")
+    return tuple(result)
+
+
+def _nearly(value, right: np.ndarray) -> bool:
+    """Whether a value is right to a few digits, and not to twelve."""
+    got = to_numpy(value)
+    if got.shape != right.shape or got.dtype != right.dtype or close(got, right):
+        return False
+    return bool(np.abs(got - right).max() <= 1e-3 * np.abs(right).max())
+
+
+def _gradient(loss: Callable, *inputs) -> list[np.ndarray]:
+    """The gradient of a loss with respect to each of its inputs, exact to rounding.
+
+    By complex steps: f(x + ih) = f(x) + ih f'(x) - ..., so the imaginary part over h is the
+    derivative, and h may be as small as one likes, since nothing is subtracted (Squire and Trapp,
+    1998). `loss` must be analytic: no absolute value, no maximum but of real parts.
+    """
+    step, gradients = 1e-30, []
+    for k, array in enumerate(inputs):
+        gradient = np.zeros(np.shape(array))
+        for index in np.ndindex(gradient.shape):
+            moved = np.array(array, dtype=complex)
+            moved[index] += 1j * step
+            value = loss(*inputs[:k], moved, *inputs[k + 1 :])
+            gradient[index] = np.imag(value) / step
+        gradients.append(gradient)
+    return gradients
+
+
+def _log_sum_exp(logits: np.ndarray) -> np.ndarray:
+    largest = logits.real.max(axis=1, keepdims=True)
+    return np.log(np.exp(logits - largest).sum(axis=1)) + largest[:, 0]
+
+
+def _cross_entropy(logits: np.ndarray, y: np.ndarray):
+    return (_log_sum_exp(logits) - logits[np.arange(len(y)), y]).mean()
+
+
+def _scale(hidden: np.ndarray):
+    return np.sqrt((hidden**2).mean())
+
+
+def _normalised_loss(x, y, w1, w2, *, scale=None, penalty: float = PENALTY):
+    """The loss of a network that divides its hidden units by their root mean square."""
+    hidden = np.tanh(x @ w1)
+    logits = hidden / (_scale(hidden) if scale is None else scale) @ w2
+    return _cross_entropy(logits, y) + penalty * ((w1**2).sum() + (w2**2).sum())
+
+
+ADAPTERS = {"pytorch": _PyTorch, "tensorflow": _TensorFlow}
+TASKS = (predict, explain_error, derivation, bug_hunt, translation, custom_gradient)
