@@ -265,7 +265,7 @@ def report(facts: Facts, findings: list[Finding]) -> str:
     ports = (f"{port} {'in use' if port in facts.ports_taken else 'free'}" for port in PORTS)
     rows["Ports"] = ", ".join(ports)
     rows["Java"] = facts.java or "none"
-    rows["Browser"] = facts.browser or "none found"
+    rows["Browser"] = pathlib.Path(facts.browser or "none found").name
     lines = [f"  {title:<12} {text}" for title, text in rows.items()]
     for finding in findings:
         lines += ["", f"{finding.level.upper()}: {finding.what}", f"  {finding.remedy}"]
