@@ -71,7 +71,7 @@ class _PyTorch:
     )
     hints = {  # noqa: RUF012 - a constant
         "predict": (
-            "Program 1 asks for no device, 2 for a GPU whatever there is, 3 asks first what there is.",
+            "Program 1 asks for no device, 2 for a GPU whatever there is; 3 looks first.",
             "PyTorch has no soft placement: it does what a line says, or it raises an error.",
             'In program 4 the two factors lie on two devices: "error" on both machines.',
         ),
@@ -86,8 +86,8 @@ class _PyTorch:
             "And where did the third tensor go?",
             "`torch.device(wanted)` has a `type` and an `index`, which is `None` where the name "
             f"has no number. {_COUNT}",
-            "`torch.cuda.device_count()` counts the GPUs. Raise the error if the number, "
-            "`device.index or 0`, is not below it; there is always one CPU.",
+            "`torch.cuda.device_count()` counts the GPUs; there is one CPU, and of any other kind "
+            "none. Raise the error if the number, `device.index or 0`, is not below that.",
         ),
         "versions": _VERSIONS,
         "diagnose": _diagnose_hints('No driver: `facts["driver"] is None`.'),
@@ -132,6 +132,8 @@ class _PyTorch:
             (torch.version, "cuda"): cuda,
             (torch.backends.cuda, "is_built"): lambda: cuda is not None,
             (torch.cuda, "is_available"): lambda: gpus > 0,
+            (torch.xpu, "is_available"): lambda: False,
+            (torch.xpu, "device_count"): lambda: 0,
             (torch.cuda, "device_count"): lambda: gpus,
             (torch.cuda, "get_device_name"): named,
             (torch.cuda, "get_device_properties"): lambda device=None: types.SimpleNamespace(
@@ -427,7 +429,7 @@ def _compare_fact(name: str, said, is_, machine: str) -> None:
     kinds = {"cuda": str | None, "gpus": int, "on": str}
     well_formed = isinstance(said, kinds[name]) and not isinstance(said, bool)
     if not well_formed or (name == "on" and said not in ("cpu", "gpu")):
-        raise Wrong(f"`{name}` must be {_FORMS[name]}; with {machine} it is {said!r:.30}.")
+        raise Wrong(f"`{name}` must be {_FORMS[name]}; with {machine} it is {said!r:.60}.")
     if said == is_:
         return
     if name == "cuda":
@@ -457,7 +459,7 @@ def explain_error(framework, causes, pick_device) -> str:
     for request, said, is_ in zip(framework.requests, words, framework.causes, strict=True):
         if said != is_:
             raise Wrong(f'The cause of "{request}" is not "{said}": {framework.why[is_]}')
-    many = int(np.random.default_rng().integers(2, 9))
+    many = int(np.random.default_rng().integers(5, 9))
     gpu, some_gpu = framework.gpu, framework.some_gpu()
     _picks(framework, pick_device, framework.cpu, 0, "without a GPU")
     _picks(framework, pick_device, gpu(0), 1, "with one GPU")
@@ -472,13 +474,20 @@ def explain_error(framework, causes, pick_device) -> str:
         framework, pick_device, gpu(many), many, "with several GPUs, for one more than it has"
     )
     _refuses_to_pick(framework, pick_device, gpu(13), 12, "with 12 GPUs")
+    for request in framework.requests:
+        _refuses_to_pick(framework, pick_device, request, 0, "without a GPU")
     return "The causes are right. What is there is returned, and what is not is refused in words."
 
 
 def _picks(framework, pick_device, wanted: str, gpus: int, machine: str) -> None:
-    with framework.machine(gpus):
-        got = call(pick_device, wanted=wanted)
     said = f"On a machine {machine} `pick_device({_shown(wanted)})`"
+    try:
+        with framework.machine(gpus):
+            got = call(pick_device, wanted=wanted)
+    except RecursionError:
+        raise
+    except RuntimeError:
+        raise Wrong(f"{said} raises a `RuntimeError`, though the device is there.") from None
     place, right = framework.parse(got), framework.parse(wanted)
     if place is None:
         raise Wrong(f"{said} returns a `{type(got).__name__}` that is no name of a device.")
@@ -490,12 +499,14 @@ def _picks(framework, pick_device, wanted: str, gpus: int, machine: str) -> None
 
 def _refuses_to_pick(framework, pick_device, wanted: str, gpus: int, machine: str) -> None:
     said = f"On a machine {machine} `pick_device({_shown(wanted)})`"
+    # A name that the framework cannot read may keep the framework's own error.
+    refusals = RuntimeError if framework.parse(wanted) else (RuntimeError, ValueError)
     try:
         with framework.machine(gpus):
             got = call(pick_device, wanted=wanted)
     except RecursionError:
         raise
-    except RuntimeError as error:
+    except refusals as error:
         if wanted.lstrip("/") not in str(error):
             raise Wrong(
                 f"{said} raises, as it should; let the message name the device that was asked for."
@@ -507,24 +518,24 @@ def _refuses_to_pick(framework, pick_device, wanted: str, gpus: int, machine: st
         raise
     except Exception as error:
         raise Wrong(
-            f"{said} raises a `{type(error).__name__}`; let it be a `RuntimeError`, with a "
-            "sentence of yours."
+            f"{said} raises `{type(error).__name__}`; let it be a `RuntimeError`, with a sentence "
+            "of yours."
         ) from None
     place = framework.parse(got)
     if place == framework.parse(framework.cpu):
         raise Wrong(f"{said} returns the CPU: that is the silent fallback. Raise an error.")
-    if place == framework.parse(wanted):
+    if place and place == framework.parse(wanted):
         raise Wrong(f"{said} returns a device that is not there: ask how many there are.")
     if place is None:
         kind = type(got).__name__
-        raise Wrong(f"{said} returns a `{kind}`: nobody has to look at what a function returns.")
+        raise Wrong(f"{said} returns a `{kind}` that is no device: raise an error.")
     raise Wrong(f"{said} returns another device than the one asked for: raise an error.")
 
 
 def _shown(name: str) -> str:
     """A device's name as code, without a number that is drawn."""
     number = name.rpartition(":")[2]
-    fixed = not number.isdigit() or int(number) in (0, 1, 10, 13)
+    fixed = not number.isdigit() or int(number) in (0, 1, 3, 10, 13)
     return f'"{name}"' if fixed else f'"{name[: -len(number)]}n"'
 
 
@@ -542,7 +553,8 @@ def versions(framework, newest_fit) -> str:
     cases = (  # requirements, versions, the newest that fits, why
         ([name], three, next_, "nothing speaks against the newest, wherever it stands."),
         ([f"{name}>={old}"], [old, new], new, order),
-        ([f"{name}<{next_}"], three, new, f"{next_} is too new."),
+        ([f"{name}<{next_},>={old}"], three, new, f"{next_} is too new."),
+        ([f"{name}<={new}"], three, new, "`<=` accepts the bound itself."),
         ([f"{name}!={next_}"], three, new, "`!=` excludes a version."),
         ([f"{name}>={old}", f"{name}<{new}"], three, old, "every line must accept it."),
         ([f"{name}<{new}", f"{name}>={old}"], three, old, "every line must accept it."),
@@ -555,7 +567,7 @@ def versions(framework, newest_fit) -> str:
         ([f'{name}<{new}; extra == "and-cuda"'], three, next_, marker),
         ([f'{name}<{next_}; python_version >= "3"'], three, new, marker),
         ([f"{name}>={old}"], [f"{next_}rc1", new], new, early),
-        ([name], [old, f"{next_}rc1"], old, early),
+        ([name], [old, f"{next_}.dev1"], old, early),
         ([f"{name}=={new}"], [old, f"{new}+cpu"], f"{new}+cpu", "`+cpu` only names the build."),
     )
     for lines, there, right, why in cases:
@@ -575,7 +587,8 @@ def versions(framework, newest_fit) -> str:
         )]  # fmt: skip
         if _newest(newest_fit, name, lines, there) != _newest_fit(lines, there):
             raise Wrong("With two bounds drawn at random it is not the newest that fits.")
-    return "Names, bounds, markers, builds and pre-releases: 47 times the newest that fits."
+    times = len(cases) + 30
+    return f"Names, bounds, markers, builds and pre-releases: {times} times the newest that fits."
 
 
 def _newest(newest_fit, name: str, lines: list[str], there: list[str]) -> str | None:
@@ -615,14 +628,14 @@ def _check_run_on(framework, run_on, setting) -> None:
     pretend = framework.computation
 
     def ask(device: str, compute: Callable, gpus: int, machine: str):
-        """The answer, as (result, place), and what `compute` gave; None where it is refused."""
-        gave = []
+        """The answer, or the error in its place, and how to begin a sentence about it."""
+        calls, gave = [], []
 
         def counted():
-            if gave:
+            calls.append(None)
+            if len(calls) > 1:
                 raise Wrong("Your function calls `compute` twice: that may take hours.")
-            gave.append(None)
-            gave[0] = compute()
+            gave.append(compute())
             return gave[0]
 
         answer = None
@@ -641,38 +654,49 @@ def _check_run_on(framework, run_on, setting) -> None:
                 f"After {after} your function leaves {framework.setting} changed. "
                 f"{framework.setting_note}"
             )
-        if refusal is None and (not isinstance(answer, tuple | list) or len(answer) != 2):
-            raise Wrong("The function must return two things: the result, and where it is.")
-        if refusal is None and (not gave or answer[0] is not gave[0]):
-            raise Wrong("The first thing to return is what `compute` returned.")
-        return answer, refusal, f"On a machine {machine} `run_on({_shown(device)}, compute)`"
+        said = f"On a machine {machine} `run_on({_shown(device)}, compute)`"
+        if refusal is None:
+            if not isinstance(answer, tuple | list) or len(answer) != 2:
+                raise Wrong("The function must return two things: the result, and where it lies.")
+            if not calls:
+                raise Wrong(f"{said} returns something without a call of `compute`.")
+            if not gave:
+                raise Wrong(f"{said} hides the error that `compute` raises.")
+            if answer[0] is not gave[0]:
+                raise Wrong("The first thing to return is what `compute` returned.")
+        return answer, refusal, said
 
     def lands(device: str, compute: Callable, gpus: int, machine: str) -> None:
         answer, refusal, said = ask(device, compute, gpus, machine)
         if refusal:
             raise Wrong(f"{said} raises `{type(refusal).__name__}`, though the device is there.")
         if framework.parse(answer[1]) is None:
-            raise Wrong(f"{said} must say where the result is by the name of a device.")
+            raise Wrong(f"{said} must say where the result lies, by the name of a device.")
+        if framework.parse(answer[0].device) != framework.parse(device):
+            raise Wrong(f"{said} computes elsewhere, though the device is there.")
         if framework.parse(answer[1]) != framework.parse(device):
-            raise Wrong(f"{said} names another device than the one that the result is on.")
+            raise Wrong(f"{said} names another device than the one that the result lies on.")
 
     def refuses(device: str, compute: Callable, gpus: int, machine: str, extra: str = "") -> None:
         answer, refusal, said = ask(device, compute, gpus, machine)
         if refusal:
             return
+        lies = framework.parse(answer[0].device) == framework.parse(framework.cpu)
+        there = "on the CPU" if lies else "elsewhere"
         if framework.parse(answer[1]) == framework.parse(device):
             raise Wrong(
-                f"{said} says that it ran on the device asked for, and the result is on the "
-                f"CPU{extra}: ask the result."
+                f"{said} says that the result lies on the device asked for. It lies "
+                f"{there}{extra}: ask the result."
             )
-        raise Wrong(f"{said} runs on the CPU{extra} and only says so: it must raise an error.")
+        raise Wrong(f"{said} returns a result that lies {there}{extra}: it must raise an error.")
 
     lands(cpu, framework.product, 0, "without a GPU")
     lands(cpu, pretend(2), 2, "with two GPUs")
     lands(gpu(0), pretend(1), 1, "with one GPU")
     lands(gpu(1), pretend(2), 2, "with two GPUs")
     if framework.elsewhere:
-        lands(framework.elsewhere, framework.product, 0, "without a GPU")
+        always = f'of any kind, where "{framework.elsewhere}" is always there,'
+        lands(framework.elsewhere, framework.product, 0, always)
     refuses(gpu(0), pretend(0), 0, "without a GPU")
     refuses(gpu(1), pretend(1), 1, "with one GPU")
     refuses(framework.nowhere, framework.product, 0, "without a GPU")
@@ -719,7 +743,7 @@ def diagnose(framework, diagnose) -> str:
         right = _diagnosis(facts)
         said = call(diagnose, facts=dict(facts))
         if not isinstance(said, str) or said not in _REASONS:
-            kind = f'"{said:.20}"' if isinstance(said, str) else f"a `{type(said).__name__}`"
+            kind = "another text" if isinstance(said, str) else f"a `{type(said).__name__}`"
             raise Wrong(f"It must return one of the words of the table; with {words} it is {kind}.")
         if said != right:
             raise Wrong(f'With {words} it is not "{said}": {_REASONS[right]}')
@@ -760,7 +784,7 @@ def _machines(framework) -> Iterator[tuple[dict, str]]:
             there = "" if hardware else ", no GPU on the bus"
             words = f"{build}, {has}{hidden}{there}{word}"
             yield facts, words
-            if _diagnosis(facts) in ("unknown", "libraries"):
+            if _diagnosis(facts) in ("old driver", "libraries", "unknown"):
                 yield facts | {"gpus": ["NVIDIA H100"]}, f"a GPU seen, {words}"
 
 
