@@ -45,7 +45,7 @@ def _diagnose_hints(last: str) -> tuple[str, ...]:
 class _PyTorch:
     """What the checks need of PyTorch: its names of devices, machines for it, its words."""
 
-    title, cpu, nowhere, elsewhere = "PyTorch", "cpu", "cuda:99", "meta"
+    cpu, nowhere, elsewhere = "cpu", "cuda:99", "meta"
     refusals = (RuntimeError, AssertionError)  # what it raises where a device is not there
     libraries = False
     places = types.MappingProxyType(
@@ -198,7 +198,7 @@ class _PyTorch:
 class _TensorFlow:
     """The same of TensorFlow."""
 
-    title, cpu, nowhere, elsewhere = "TensorFlow", "/CPU:0", "/GPU:99", None
+    cpu, nowhere, elsewhere = "/CPU:0", "/GPU:99", None
     libraries = True
     places = types.MappingProxyType(
         {
@@ -379,7 +379,7 @@ def _words(name: str, answer, count: int, known: tuple[str, ...]) -> tuple[str, 
 
 
 def predict(framework, with_gpu, without_gpu) -> str:
-    """Where results of four lines lie, on a machine with a GPU and on one without."""
+    """Where the results of four programs lie, on a machine with a GPU and on one without."""
     answers = {"with_gpu": with_gpu, "without_gpu": without_gpu}
     answers = {
         name: _words(name, answer, 4, ("cpu", "gpu", "error")) for name, answer in answers.items()
@@ -461,21 +461,24 @@ def explain_error(framework, causes, pick_device) -> str:
             raise Wrong(f'The cause of "{request}" is not "{said}": {framework.why[is_]}')
     many = int(np.random.default_rng().integers(5, 9))
     gpu, some_gpu = framework.gpu, framework.some_gpu()
-    _picks(framework, pick_device, framework.cpu, 0, "without a GPU")
-    _picks(framework, pick_device, gpu(0), 1, "with one GPU")
-    _picks(framework, pick_device, some_gpu, 1, "with one GPU")
-    _picks(framework, pick_device, gpu(many - 1), many, "with several GPUs, for the last of them")
-    _picks(framework, pick_device, gpu(10), 12, "with 12 GPUs")
-    _picks(framework, pick_device, framework.cpu, many, "with several GPUs")
-    _refuses_to_pick(framework, pick_device, gpu(0), 0, "without a GPU")
-    _refuses_to_pick(framework, pick_device, some_gpu, 0, "without a GPU")
-    _refuses_to_pick(framework, pick_device, gpu(1), 1, "with one GPU")
-    _refuses_to_pick(
-        framework, pick_device, gpu(many), many, "with several GPUs, for one more than it has"
-    )
-    _refuses_to_pick(framework, pick_device, gpu(13), 12, "with 12 GPUs")
-    for request in framework.requests:
-        _refuses_to_pick(framework, pick_device, request, 0, "without a GPU")
+    for wanted, gpus, machine in (
+        (framework.cpu, 0, "without a GPU"),
+        (gpu(0), 1, "with one GPU"),
+        (some_gpu, 1, "with one GPU"),
+        (gpu(many - 1), many, "with several GPUs, for the last of them"),
+        (gpu(10), 12, "with 12 GPUs"),
+        (framework.cpu, many, "with several GPUs"),
+    ):
+        _picks(framework, pick_device, wanted, gpus, machine)
+    for wanted, gpus, machine in (
+        (gpu(0), 0, "without a GPU"),
+        (some_gpu, 0, "without a GPU"),
+        (gpu(1), 1, "with one GPU"),
+        (gpu(many), many, "with several GPUs, for one more than it has"),
+        (gpu(13), 12, "with 12 GPUs"),
+        *((request, 0, "without a GPU") for request in framework.requests),
+    ):
+        _refuses_to_pick(framework, pick_device, wanted, gpus, machine)
     return "The causes are right. What is there is returned, and what is not is refused in words."
 
 
@@ -702,6 +705,7 @@ def _check_run_on(framework, run_on, setting) -> None:
     refuses(framework.nowhere, framework.product, 0, "without a GPU")
     own = ", because `compute` put it there"
     refuses(gpu(1), pretend(2, pinned=cpu), 2, "with two GPUs", own)
+    refuses(gpu(1), pretend(12, pinned=gpu(10)), 12, "with 12 GPUs", own)
 
     def fails():
         raise ZeroDivisionError

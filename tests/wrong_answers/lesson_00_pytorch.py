@@ -500,6 +500,33 @@ def leaves_the_default_device_after_an_error(device, compute):
 
 @wrong.brings(
     "bug_hunt",
+    'On a machine with 12 GPUs `run_on("cuda:1", compute)` returns a result that lies '
+    "elsewhere, because `compute` put it there: it must raise an error.",
+)
+def compares_kinds_only(device, compute):
+    with torch.device(device):
+        result = compute()
+    if result.device.type != torch.device(device).type:
+        raise RuntimeError(f"{device} was asked for, and the result lies on {result.device}.")
+    return result, str(result.device)
+
+
+@wrong.brings(
+    "bug_hunt",
+    'On a machine with 12 GPUs `run_on("cuda:1", compute)` says that the result lies on '
+    "the device asked for. It lies elsewhere, because `compute` put it there: ask the "
+    "result.",
+)
+def looks_for_a_part_of_the_name(device, compute):
+    with torch.device(device):
+        result = compute()
+    if device not in str(result.device):
+        raise RuntimeError(f"{device} was asked for, and the result lies on {result.device}.")
+    return result, device
+
+
+@wrong.brings(
+    "bug_hunt",
     'On a machine without a GPU `run_on("cpu", compute)` raises `RuntimeError`, though '
     "the device is there.",
 )

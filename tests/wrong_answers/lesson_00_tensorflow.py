@@ -624,10 +624,37 @@ def compares_whole_names(device, compute):
 
 @wrong.brings(
     "bug_hunt",
+    'On a machine with 12 GPUs `run_on("/GPU:1", compute)` returns a result that lies '
+    "elsewhere, because `compute` put it there: it must raise an error.",
+)
+def compares_kinds_only(device, compute):
+    with tf.device(device):
+        result = compute()
+    if ("GPU" in result.device) != ("GPU" in device):
+        raise RuntimeError(f"{device} was asked for, and the result lies on {result.device}.")
+    return result, result.device
+
+
+@wrong.brings(
+    "bug_hunt",
+    'On a machine with 12 GPUs `run_on("/GPU:1", compute)` says that the result lies on '
+    "the device asked for. It lies elsewhere, because `compute` put it there: ask the "
+    "result.",
+)
+def looks_for_a_part_of_the_name(device, compute):
+    with tf.device(device):
+        result = compute()
+    if device.lstrip("/") not in result.device:
+        raise RuntimeError(f"{device} was asked for, and the result lies on {result.device}.")
+    return result, device
+
+
+@wrong.brings(
+    "bug_hunt",
     'On a machine with two GPUs `run_on("/GPU:1", compute)` computes elsewhere, though '
     "the device is there.",
 )
-def compares_kinds_only(device, compute):
+def takes_the_first_gpu(device, compute):
     with tf.device("/GPU:0" if "GPU" in device else device):
         result = compute()
     if ("GPU" in result.device) != ("GPU" in device):
