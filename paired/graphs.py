@@ -253,8 +253,10 @@ def draw(
     places, routes = _layout(graph)
     kinds = [kind for kind in STYLES if any(n.kind == kind for n in graph.nodes.values())]
     halves = {key: _width(node.label) / 2 for key, node in graph.nodes.items()}
-    left = min(x - halves[key] for key, (x, _) in places.items()) - _MARGIN
-    right = max(x + halves[key] for key, (x, _) in places.items()) + _MARGIN
+    # An edge that goes round a node may run further out than any node.
+    sides = [x for _, points in routes for x, _ in points]
+    left = min(*(x - halves[key] for key, (x, _) in places.items()), *sides) - _MARGIN
+    right = max(*(x + halves[key] for key, (x, _) in places.items()), *sides) + _MARGIN
     bottom, top = min(y for _, y in places.values()) - _ROW, _ROW / 2
     legend = sum(_width(kind) + 0.3 for kind in kinds)
     wanting = max(0.0, legend - (right - left)) / 2

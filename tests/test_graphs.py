@@ -95,6 +95,16 @@ def test_each_use_of_a_value_is_an_arrow():
     assert (len(arrows), len(starts)) == (2, 2)
 
 
+def test_an_edge_that_goes_round_a_node_stays_in_the_picture():
+    nodes = {name: graphs.Node(name, "operation") for name in ("a", "a long label in between", "c")}
+    _, axis = plt.subplots()
+    first, between, last = nodes
+    graph = graphs.Graph(nodes, [(first, between), (between, last), (first, last)])
+    graphs.draw(graph, ax=axis)
+    round_it = max(x for _, points in graphs._layout(graph)[1] for x, _ in points)
+    assert round_it < axis.get_xlim()[1]
+
+
 def test_numbers_and_highlights_are_drawn():
     _, axis = plt.subplots()
     graphs.draw(DIAMOND, "title", numbers={"a": 7}, highlight={"b"}, ax=axis)
