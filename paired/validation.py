@@ -3,29 +3,39 @@
 - Tests are named after cells: `notebooks/04_network_pytorch.ipynb::loss-curve`.
 - After its first failure the rest of a notebook is skipped, and the report shows what differs.
 - A kernel that dies is noticed at once, and a cell that does not end is stopped in time.
+- Kernels are forked from a process that has imported the framework; see `paired.kernels`. Without
+  one, or with `PAIRED_FORK=` in the environment, they are started as usual.
 - A cell that was never run fails under `--nbval`, where nbval alone would not compare it, and a
   failed magic fails under `--nbval-lax`, where nbval alone would not notice.
 """
 
+import contextlib
 import difflib
 import os
+import pathlib
 import re
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from queue import Empty
 
-from paired import notebooks
+from paired import course, kernels, notebooks
 
 notebooks.import_nbformat()  # quickly, before nbval does
 
 import pytest  # noqa: E402
+from jupyter_client import manager  # noqa: E402
 from nbval import kernel as nbval_kernel  # noqa: E402
 from nbval import plugin as nbval  # noqa: E402
 
 _POLL_SECONDS = 1.0
 # What a cell gets, once interrupted, to come to an end.
 _GRACE_SECONDS = 5.0
+
+
+# Where the sockets are of the processes that kernels are forked from.
+_FORK = "PAIRED_FORK"
 
 
 class KernelDiedError(Exception):
@@ -37,6 +47,25 @@ class Kernel(nbval_kernel.RunningKernel):
 
     deadline = float("inf")
     status = "ok"
+
+    def __init__(self, address: pathlib.Path | None, cwd: str, startup_timeout: float) -> None:
+        # As nbval's own does it, but for the process that the kernel is forked from.
+        specs = nbval_kernel.NbvalKernelspecManager()
+        name = nbval_kernel.CURRENT_ENV_KERNEL_NAME
+        self.km = manager.KernelManager(kernel_name=name, kernel_spec_manager=specs)
+        self.km.provisioner = kernels.ForkProvisioner(
+            kernel_id="", kernel_spec=self.km.kernel_spec, parent=self.km
+        )
+        self.km.provisioner.address = address
+        self.km.start_kernel(stderr=subprocess.DEVNULL, cwd=cwd)
+        self.kc = self.km.client()
+        self.kc.start_channels()
+        try:
+            self.kc.wait_for_ready(timeout=startup_timeout)
+            self._ensure_iopub_up()
+        except BaseException:
+            self.stop()
+            raise
 
     def get_message(self, stream: str, timeout: float | None = None) -> dict:
         """Wait for a message, but not for one that a dead kernel can no longer send."""
@@ -92,11 +121,10 @@ class Notebook(nbval.IPyNbFile):
 
     def start(self) -> None:
         """Start the kernel."""
-        self.kernel = Kernel(
-            nbval_kernel.CURRENT_ENV_KERNEL_NAME,
-            cwd=str(self.path.parent),
-            startup_timeout=self.config.option.nbval_kernel_startup_timeout,
-        )
+        folder, half = os.environ.get(_FORK), _framework(self.path)
+        address = pathlib.Path(folder, half) if folder and half in course.FRAMEWORKS else None
+        limit = self.config.option.nbval_kernel_startup_timeout
+        self.kernel = Kernel(address, str(self.path.parent), limit)
         self.setup_sanitize_files()
 
 
@@ -200,8 +228,22 @@ def pytest_collect_file(file_path, parent):
     ]
 
 
+def _framework(path: str | pathlib.Path) -> str:
+    """The last part of a notebook's name: which half of a pair it is, if it is one."""
+    return pathlib.Path(path).stem.rpartition("_")[2]
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Give kernels the course's environment, and a cell less than nbval's half an hour."""
     os.environ.update(notebooks.kernel_environment())
     if config.option.nbval_cell_timeout == 2000:
         config.option.nbval_cell_timeout = float(notebooks.CELL_SECONDS)
+    if hasattr(config, "workerinput") or _FORK in os.environ:
+        return
+    halves = {_framework(argument) for argument in config.args}
+    stack = contextlib.ExitStack()
+    config.add_cleanup(stack.close)
+    folder = stack.enter_context(kernels.forking(halves.intersection(course.FRAMEWORKS)))
+    if folder:
+        os.environ[_FORK] = str(folder)
+        stack.callback(os.environ.pop, _FORK)

@@ -1,6 +1,9 @@
 """Every exercise knows whether it is solved, whatever the student's code does."""
 
+import contextlib
+import dataclasses
 import importlib
+import io
 import linecache
 import signal
 import subprocess
@@ -11,15 +14,23 @@ import types
 
 from paired import checks, course, notebooks
 
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from nbformat import v4
 
-# The frameworks are imported once: these tests stay on one worker.
-pytestmark = pytest.mark.xdist_group("checks")
-
 LESSONS = tuple(lesson.name for lesson in course.lessons())
-HALVES = [(lesson, framework) for lesson in LESSONS for framework in course.FRAMEWORKS]
+# A framework is imported once, and an exercise solved once: the tests of one stay on one worker.
+HALVES = [
+    pytest.param(
+        (lesson, framework),
+        id=f"{lesson}-{framework}",
+        marks=pytest.mark.xdist_group(f"checks-{framework}"),
+    )
+    for lesson in LESSONS
+    for framework in course.FRAMEWORKS
+]
 STUB = "def double(x):\n    return ...  # your code here"
 SOLVED = """def double(x):
     # BEGIN SOLUTION
@@ -294,53 +305,74 @@ def test_load_says_what_is_not_there(lesson, framework, message):
 # The exercises of the course
 
 
-@pytest.fixture
-def in_float64():
-    """Some exercises set the default precision of a framework: set it back."""
-    yield
-    if keras := sys.modules.get("keras"):
-        keras.config.set_floatx("float32")
-    if torch := sys.modules.get("torch"):
-        torch.set_default_dtype(torch.float32)
-
-
-def exercise(lesson: str, framework: str, change=notebooks.solution) -> dict:
-    """What a student has after running the exercise, with `change` made to each answer."""
+def exercise(lesson: str, framework: str, change=notebooks.solution) -> tuple[dict, str]:
+    """The tasks after running the exercise with `change` made to each answer; what was printed."""
     namespace = {"__name__": "__main__"}
     path = course.ROOT / "solutions" / f"{lesson}_{framework}.ipynb"
-    for cell in notebooks.read(path).cells:
-        if cell.cell_type == "code":
-            run(change(cell.source), f"{framework}-{cell.id}", namespace)
-    return namespace
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        for cell in notebooks.read(path).cells:
+            if cell.cell_type == "code":
+                run(change(cell.source), f"{framework}-{cell.id}", namespace)
+    return vars(namespace["tasks"]), printed.getvalue()
 
 
-@pytest.mark.usefixtures("in_float64")
-@pytest.mark.parametrize(("lesson", "framework"), HALVES)
-def test_the_solution_passes_and_the_untouched_exercise_is_not_attempted(lesson, framework, capsys):
-    for change, word in ((notebooks.solution, "Solved"), (notebooks.stub, "Not attempted")):
-        tasks = vars(exercise(lesson, framework, change)["tasks"]).values()
-        assert {task.name: task.verdict for task in tasks} == {task.name: word for task in tasks}
-        assert capsys.readouterr().out.count(f"{word}: ") == len(tasks)
+@dataclasses.dataclass
+class Half:
+    """One half of a lesson's exercise, solved."""
+
+    lesson: str
+    framework: str
+    tasks: dict[str, checks.Task]
+    verdicts: dict[str, str]
+    printed: str
 
 
-@pytest.mark.usefixtures("in_float64")
-@pytest.mark.parametrize(("lesson", "framework"), HALVES)
-def test_every_wrong_answer_brings_its_own_message(lesson, framework):
-    module = importlib.import_module(f"wrong_answers.lesson_{lesson[:2]}_{framework}")
-    tasks = exercise(lesson, framework)["tasks"]
+@pytest.fixture(scope="module")
+def half(request):
+    matplotlib.use("agg")
+    lesson, framework = request.param
+    tasks, printed = exercise(lesson, framework)
+    yield Half(lesson, framework, tasks, {n: task.verdict for n, task in tasks.items()}, printed)
+    # Some exercises set the default precision of a framework: set it back.
+    if keras := sys.modules.get("keras"):
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
+    if torch := sys.modules.get("torch"):
+        torch.set_default_dtype(torch.float32)
+    plt.close("all")
+
+
+each_half = pytest.mark.parametrize("half", HALVES, indirect=True, scope="module")
+
+
+@each_half
+def test_the_solution_passes(half):
+    assert half.verdicts == dict.fromkeys(half.tasks, "Solved")
+    assert half.printed.count("Solved: ") == len(half.tasks)
+
+
+@each_half
+def test_the_untouched_exercise_is_not_attempted(half):
+    tasks, printed = exercise(half.lesson, half.framework, notebooks.stub)
+    verdicts = {name: task.verdict for name, task in tasks.items()}
+    assert verdicts == dict.fromkeys(half.tasks, "Not attempted")
+    assert printed.count("Not attempted: ") == len(tasks)
+
+
+@each_half
+def test_every_wrong_answer_brings_its_own_message(half):
+    module = importlib.import_module(f"wrong_answers.lesson_{half.lesson[:2]}_{half.framework}")
     for name, answers, message in module.wrong.all:
-        said = verdict(getattr(tasks, name), *answers)
+        said = verdict(half.tasks[name], *answers)
         assert (name, answers, *said) == (name, answers, "Wrong", message)
-    counts = {name: sum(name == each for each, _, _ in module.wrong.all) for name in vars(tasks)}
+    counts = {name: sum(name == each for each, _, _ in module.wrong.all) for name in half.tasks}
     assert min(counts.values()) >= 3, counts
 
 
-@pytest.mark.usefixtures("in_float64")
-@pytest.mark.parametrize(("lesson", "framework"), HALVES)
-def test_no_task_of_the_course_lets_an_answer_raise(lesson, framework):
-    tasks = vars(exercise(lesson, framework)["tasks"]).values()
+@each_half
+def test_no_task_of_the_course_lets_an_answer_raise(half):
     nasty = [answer(source) for source, _ in NASTY.values()]
-    for task in tasks:
+    for task in half.tasks.values():
         task.check(*[None] * 7)
         assert task.reason.startswith("Call it as ")
         takes = task.reason.count(",") + 1
@@ -349,10 +381,10 @@ def test_no_task_of_the_course_lets_an_answer_raise(lesson, framework):
             assert (task.name, task.verdict) == (task.name, "Wrong")
 
 
-@pytest.mark.parametrize(("lesson", "framework"), HALVES)
-def test_loading_the_checks_imports_no_framework(lesson, framework):
+@each_half
+def test_loading_the_checks_imports_no_framework(half):
     program = (
-        f"from paired import checks; tasks = checks.load({lesson!r}, {framework!r})\n"
+        f"from paired import checks; tasks = checks.load({half.lesson!r}, {half.framework!r})\n"
         "next(iter(vars(tasks).values())).check()\n"
         "import sys; print(sorted({'torch', 'tensorflow', 'keras'} & set(sys.modules)))"
     )
