@@ -6,6 +6,7 @@ second call. What belongs to one framework's graphs is a method of its adapter.
 
 import contextlib
 import io
+import itertools
 import logging
 import math
 import sys
@@ -109,7 +110,8 @@ class _PyTorch:
         if isinstance(thing, torch.Tensor):
             return ""
         if hasattr(thing, "next_functions"):
-            return f"a node of the graph, `{thing.name()}`: a leaf's tensor is `node.variable`."
+            kind = type(thing).__name__
+            return f"a node of the graph, `{kind}`: a leaf's tensor is `node.variable`."
         return f"a `{type(thing).__name__}`."
 
     # Task 3
@@ -157,43 +159,54 @@ class _PyTorch:
         class Model(nn.Module):
             def __init__(self):
                 super().__init__()
-                self.hidden, self.output = nn.Linear(4, 5), nn.Linear(5, 2)
+                self.first, self.hidden, self.last = (nn.Linear(4, n) for n in (4, 4, 2))
 
             def forward(self, x):
-                return self.output(torch.tanh(self.hidden(x)))
+                return self.last(torch.tanh(self.hidden(torch.tanh(self.first(x)))))
 
-        model, x = Model().double(), torch.from_numpy(np.random.default_rng().normal(size=(3, 4)))
-        others, ran = [], []
-        others.append(model.hidden.register_forward_hook(lambda *_: ran.append(1)))
+        model, x = Model().double(), self.eager(np.random.default_rng().normal(size=(3, 4)))
         weights = {name: to_numpy(p).copy() for name, p in model.named_parameters()}
+        linear, ran = nn.functional.linear, []
+        model.hidden.register_forward_hook(lambda *_: ran.append(1))  # somebody else's
 
-        def expected(scale: float):
-            hidden = model.hidden(x)
-            return hidden, model.output(torch.tanh(scale * hidden))
+        def expected(scale: float) -> tuple:  # without any hook
+            inside = torch.tanh(linear(x, model.first.weight, model.first.bias))
+            hidden = linear(inside, model.hidden.weight, model.hidden.bias)
+            return hidden, linear(torch.tanh(scale * hidden), model.last.weight, model.last.bias)
 
-        for scale, before in ((3.0, 1.0), (2.0, 3.0)):
-            (hidden, output), plain = expected(scale), expected(1.0)[1]
-            twice = expected(scale * before)[1]
+        plain = to_numpy(expected(1.0)[1])
+        for scale, before in ((3.0, 0.0), (2.0, 3.0)):
+            hidden, output = expected(scale)
+            ran.clear()
             result = call(probe, model=model, layer=model.hidden, X=x, scale=scale)
-            if not isinstance(result, tuple) or len(result) != 2:
+            if not isinstance(result, tuple | list) or len(result) != 2:
                 raise Wrong("`probe` returns two tensors: what left the layer, and the output.")
             mistakes = {
                 "has been multiplied: a list holds the tensor itself, and `*=` changes it.": (
-                    to_numpy(scale * hidden)
+                    scale * hidden
                 ),
-                "has been multiplied more than once.": to_numpy(scale * before * hidden),
+                "has been multiplied by the scale of the call before: its hook is still there.": (
+                    before * hidden
+                ),
+                "is what the layer makes of `X`; its input is what the layers before it make.": (
+                    linear(x, model.hidden.weight, model.hidden.bias)
+                ),
             }
+            mistakes = {sentence: to_numpy(tensor) for sentence, tensor in mistakes.items()}
             compare("What left the layer", result[0], to_numpy(hidden), mistakes=mistakes)
             mistakes = {
-                "is that of the untouched model: what does the hook return?": to_numpy(plain),
-                "is scaled at the end, and not after the layer.": to_numpy(scale * plain),
+                "is that of the untouched model: what does the hook return?": plain,
+                "is scaled at the end, and not after the layer.": scale * plain,
+                "is scaled by the call before as well: its hook is still there.": (
+                    to_numpy(expected(scale * before)[1])
+                ),
             }
-            if before != 1.0:
-                mistakes = {
-                    "of a second call is scaled by both scales: the first hook is still "
-                    "there.": to_numpy(twice)
-                } | mistakes
             compare("The output", result[1], to_numpy(output), mistakes=mistakes)
+            if len(ran) > 1:
+                raise Wrong(f"The layer ran {len(ran)} times: one run of the model shows it all.")
+        for name, parameter in model.named_parameters():
+            if not np.array_equal(to_numpy(parameter), weights[name]):
+                raise Wrong(f"`probe` changes `{name}`: change what leaves the layer instead.")
         gradients = [
             torch.autograd.grad(y.sum(), model.hidden.weight, allow_unused=True)[0]
             if y.requires_grad
@@ -205,40 +218,30 @@ class _PyTorch:
                 "The output is right and its gradient is not: the change has to be part of the "
                 "graph, not made under `no_grad` or on `.data`."
             )
+
+        def changed() -> bool:
+            return not close(to_numpy(model(x)), plain) or len(model.hidden._forward_hooks) > 1
+
+        if changed():
+            raise Wrong("After `probe` the model is not as it was: is its hook still there?")
         ran.clear()
-        plain = to_numpy(plain)
-        with contextlib.suppress(Wrong):
-            compare("", model(x), plain)
-            plain = None
-        if plain is not None or len(model.hidden._forward_hooks) > 1:
-            raise Wrong("After `probe` its hook is still there, and the model stays changed.")
+        model(x)
         if not ran:
             raise Wrong("`probe` removes hooks that are not its own: remove by the handle.")
-        self._same_weights(model, weights)
-        self._after_an_error(probe, model)
-        return (
-            "Two probes left the layer's output, the weights, the gradient and the hooks of others "
-            "as they were, even when the model raised an error."
-        )
-
-    def _same_weights(self, model, weights: dict) -> None:
-        for name, parameter in model.named_parameters():
-            if not np.array_equal(to_numpy(parameter), weights[name]):
-                raise Wrong(f"`probe` changes `{name}`: change what leaves the layer instead.")
-
-    def _after_an_error(self, probe, model) -> None:
-        import torch
-
         try:
-            call(probe, model=model, layer=model.hidden, X=torch.zeros(3, 7).double(), scale=2.0)
+            call(probe, model=model, layer=model.hidden, X=x[:, :3], scale=2.0)
         except RuntimeError:
-            if len(model.hidden._forward_hooks) > 1:
+            if changed():
                 raise Wrong(
                     "When the model raises an error the hook stays: remove it in `finally`, or let "
                     "a `with` do it."
                 ) from None
         else:
             raise Wrong("`probe` hides an error of the model: let it pass, and remove the hook.")
+        return (
+            "Two probes left the layer's output, the weights, the gradient and the hooks of others "
+            "as they were, even when the model raised an error."
+        )
 
     # Task 5
 
@@ -481,11 +484,13 @@ class _TensorFlow:
         if len(set(mirrored)) == 1:
             words = "is mirrored" if mirrored[0] else "stays as it is"
             raise Wrong(
-                f"In {calls} calls every image {words}: the random number was drawn once, and the "
-                "graph holds it."
+                f"In {calls} calls every image {words}: a random number that is drawn while the "
+                "function is traced stays the same ever after."
             )
         if not calls / 8 < sum(mirrored) < calls * 7 / 8:
             raise Wrong(f"{sum(mirrored)} of {calls} images are mirrored: it should be half.")
+        if sum(a != b for a, b in itertools.pairwise(mirrored)) > calls * 7 / 8:
+            raise Wrong("Mirrored images and plain ones take turns: draw a random number.")
         if (traces := augment.experimental_get_tracing_count()) != 1:
             raise Wrong(f"{calls} images of one shape brought {traces} traces; one should do.")
         if self._count(augment(self.eager(np.ones((5, 2))))[1]) != calls + 1:
@@ -527,12 +532,12 @@ class _TensorFlow:
                 _regress(start, batches, rate=lambda step: LR / (2 + step))[0]
             ),
             "fits steps up the slope.": _regress(start, batches, rate=lambda s: -LR / (1 + s))[0],
-            "is taken after the step, and the session gives that before it.": (
+            "is that after each step, and the session gives the loss before it.": (
                 _regress(start, batches, after=True)[0]
             ),
         }
         right, w = _regress(start, batches)
-        compare("The losses of four steps", losses, right, mistakes=mistakes)
+        compare("The list of losses", losses, right, mistakes=mistakes)
         wanted = _regress(w, batches, rate=lambda step: 0)[0]
         mistakes = {
             "changes from call to call: only `train` takes a step.": (
@@ -552,7 +557,7 @@ class _TensorFlow:
                 )
         losses = self._losses(self._built(build, other)[0], batches)
         right = _regress(other, batches)[0]
-        compare("The loss of a second `build`, with its own weights and steps,", losses, right)
+        compare("The list of losses of a second `build`", losses, right)
         if not close(self._losses(evaluate, batches), wanted):
             raise Wrong("A second `build` changes the first: each has variables of its own.")
         return "Four steps and a second start agree with the session, in one graph for every size."
@@ -612,7 +617,7 @@ def parameters_behind(framework, parameters_behind) -> str:
     _found(framework, call(parameters_behind, result=result), right, wrong)
     result, right, wrong = framework.graph(rng, DOUBLINGS)
     too_many = (
-        f"In a graph where {DOUBLINGS} nodes use the one before twice, your walk goes over path, "
+        f"In a graph where {DOUBLINGS} nodes use the one before twice, your walk takes every path, "
         f"and there are {2**DOUBLINGS}: keep what you have met."
     )
     with _calls_at_most(CALLS, too_many):
