@@ -56,7 +56,7 @@ class _PyTorch:
         ),
         "explain_error": (
             _LINE,
-            "While `torch.export` records, `x` has a shape and no numbers. The number on the left "
+            "While `torch.export` captures, `x` has a shape and no numbers. The number on the left "
             "of `norm > limit` would be computed from them.",
             "Put the choice into the graph: `torch.where(condition, a, b)`, or `torch.clamp` with "
             "`max=`. The rest can stay.",
@@ -121,8 +121,8 @@ class _PyTorch:
 
         return torch.from_numpy(array.copy())
 
-    def recorded(self, function, example: np.ndarray):
-        """The function of (x, limit) as a graph, recorded on an example."""
+    def captured(self, function, example: np.ndarray):
+        """The function of (x, limit) as a graph, captured on an example."""
         import torch
 
         class Module(torch.nn.Module):
@@ -135,7 +135,7 @@ class _PyTorch:
             except torch.fx.experimental.symbolic_shapes.GuardOnDataDependentSymNode:
                 raise Wrong(
                     "`torch.export` still refuses: `clip` still asks for a value that is not there "
-                    "while the graph is recorded."
+                    "while the graph is captured."
                 ) from None
         module = program.module()
 
@@ -264,19 +264,22 @@ class _PyTorch:
                     f"is a `{type(program).__name__}`."
                 )
             taken += self._branches(program, float(limit))
-        if all(took != high for _, high, took in taken):
+        wrong = [sign for sign, high, took in taken if took != high]
+        if len(wrong) == len(taken):
             raise Wrong("The branches are the wrong way round: `torch.cond` takes the true first.")
         if len({took for _, _, took in taken}) == 1:
             raise Wrong(
                 "Every input takes the same branch: the condition was decided once, before the "
                 "graph ran, and not by the numbers in `x`."
             )
-        if all(took == high for sign, high, took in taken if sign > 0) and any(
-            took != high for _, high, took in taken
-        ):
-            raise Wrong("Some inputs take the wrong branch: a large negative number counts too.")
-        if any(took != high for _, high, took in taken):
-            raise Wrong("Some inputs take the wrong branch: what is compared with `limit`?")
+        if wrong:
+            negative = set(wrong) == {-1}
+            note = (
+                "a large negative number counts too."
+                if negative
+                else "is the largest magnitude compared with `limit`?"
+            )
+            raise Wrong(f"Some inputs take the wrong branch: {note}")
         if not any("cond" in str(node.target) for node in program.graph.nodes):
             raise Wrong(
                 "The results are right, but the graph has no `cond` in it: it computes both "
@@ -285,29 +288,28 @@ class _PyTorch:
         return "One graph for every length, with both branches in it: it chooses when it runs."
 
     def _branches(self, program, limit: float) -> Iterator[tuple[int, bool, bool]]:
-        """Which branch is taken, as (sign of the largest, whether it is above, whether taken)."""
+        """Which branch inputs take: (sign of the largest number, whether it is above, whether so).
+
+        Yields:
+            The third is true for the branch of large numbers.
+        """
         rng, module = np.random.default_rng(), program.module()
-        for length in (2, 5, 3, 40):
-            for sign in (1, -1):
-                for high in (False, True):
-                    x = rng.uniform(-0.1, 0.1, size=length)
-                    x[rng.integers(length)] = sign * rng.uniform(
-                        *((1.2, 1.6) if high else (0.5, 0.9))
-                    )
-                    x *= limit
-                    exp = np.exp(x - x.max())
-                    mean, softmax = x - x.mean(), exp / exp.sum()
-                    try:
-                        result = module(self.eager(x))
-                    except (RuntimeError, AssertionError):
-                        raise Wrong(
-                            f"The graph refuses {length} numbers: without `dynamic_shapes`, or "
-                            "with bounds in them, it is made for the sizes of the example."
-                        ) from None
-                    took = close(to_numpy(result), softmax)
-                    if not took:
-                        compare(f"The result for {length} numbers", result, mean)
-                    yield sign, high, took
+        for length, sign, high in itertools.product((2, 5, 3, 40), (1, -1), (False, True)):
+            x = rng.uniform(-0.1, 0.1, size=length)
+            x[rng.integers(length)] = sign * (rng.uniform(1.2, 1.6) if high else 0.8)
+            x *= limit
+            exp = np.exp(x - x.max())
+            try:
+                result = module(self.eager(x))
+            except (RuntimeError, AssertionError):
+                raise Wrong(
+                    f"The graph refuses {length} numbers: without `dynamic_shapes`, or with bounds "
+                    "in them, it is made for the sizes of the example."
+                ) from None
+            took = close(to_numpy(result), exp / exp.sum())
+            if not took:
+                compare(f"The result for {length} numbers", result, x - x.mean())
+            yield sign, high, took
 
 
 class _TensorFlow:
@@ -411,7 +413,7 @@ class _TensorFlow:
 
         return tf.constant(array)
 
-    def recorded(self, function, example: np.ndarray):
+    def captured(self, function, example: np.ndarray):
         """The function of (x, limit) as a graph, traced for an array of this shape."""
         import tensorflow as tf
 
@@ -430,21 +432,23 @@ class _TensorFlow:
         return lambda array: concrete(self.eager(array))
 
     def _stays_in_the_graph(self, name: str, concrete) -> None:
-        import tensorflow as tf
-
-        if eagerly := tf.config.functions_run_eagerly():
-            tf.config.run_functions_eagerly(run_eagerly=False)
+        self._has_graphs()
         definition = concrete.graph.as_graph_def()
         nodes = [*definition.node, *(n for f in definition.library.function for n in f.node_def)]
-        if eagerly:
-            raise Wrong(
-                "`run_functions_eagerly` takes the graph away instead of mending it; it is off "
-                "again now."
-            )
         if any("PyFunc" in node.op for node in nodes):
             raise Wrong(
                 f"The graph of `{name}` calls back into Python, which does not travel with a saved "
                 "graph: use TensorFlow's own operations."
+            )
+
+    def _has_graphs(self) -> None:
+        import tensorflow as tf
+
+        if tf.config.functions_run_eagerly():
+            tf.config.run_functions_eagerly(run_eagerly=False)
+            raise Wrong(
+                "`run_functions_eagerly` takes the graph away instead of mending it; it is off "
+                "again now."
             )
 
     # Task 4
@@ -454,10 +458,13 @@ class _TensorFlow:
 
         rng, calls = np.random.default_rng(), 64
         augment = call(make_augment)
-        self._is_graph("`make_augment` returns", augment)
+        self._has_graphs()
+        if not isinstance(augment, tf.types.experimental.PolymorphicFunction):
+            kind = type(augment).__name__
+            raise Wrong(f"`make_augment` returns a `{kind}`, and must return a `tf.function`.")
         counts, mirrored = [], []
         for _ in range(calls):
-            image = rng.normal(size=(3, 4))
+            image = rng.normal(size=(3, 4)).astype("float32")
             with _tracing():
                 result = call(augment, image=self.eager(image))
             if not isinstance(result, tuple | list) or len(result) != 2:
@@ -470,7 +477,7 @@ class _TensorFlow:
                 }
                 compare("An image", result[0], image, mistakes=mistakes)
             counts.append(self._count(result[1]))
-        concrete = augment.get_concrete_function(tf.TensorSpec([3, 4], tf.float64))
+        concrete = augment.get_concrete_function(tf.TensorSpec([3, 4], tf.float32))
         self._stays_in_the_graph("augment", concrete)
         if counts == [1] * calls:
             raise Wrong(
@@ -493,7 +500,7 @@ class _TensorFlow:
             raise Wrong("Mirrored images and plain ones take turns: draw a random number.")
         if (traces := augment.experimental_get_tracing_count()) != 1:
             raise Wrong(f"{calls} images of one shape brought {traces} traces; one should do.")
-        if self._count(augment(self.eager(np.ones((5, 2))))[1]) != calls + 1:
+        if self._count(augment(self.eager(np.ones((5, 2), "float32")))[1]) != calls + 1:
             raise Wrong("An image of another shape is traced anew, and the count is lost then.")
         if self._count(make_augment()(self.eager(image))[1]) != 1:
             raise Wrong("A second function from `make_augment` goes on with the first one's count.")
@@ -507,13 +514,6 @@ class _TensorFlow:
         if number.shape != () or number.dtype.kind not in "iuf":
             raise Wrong(f"The count must be a number; its shape is {number.shape}.")
         return int(number)
-
-    def _is_graph(self, what: str, function) -> None:
-        import tensorflow as tf
-
-        graphs = tf.types.experimental.PolymorphicFunction, tf.types.experimental.ConcreteFunction
-        if not isinstance(function, graphs):
-            raise Wrong(f"{what} a `{type(function).__name__}`, and must be a `tf.function`.")
 
     # Task 5
 
@@ -563,11 +563,17 @@ class _TensorFlow:
         return "Four steps and a second start agree with the session, in one graph for every size."
 
     def _built(self, build, start: np.ndarray) -> tuple:
+        import tensorflow as tf
+
         functions = call(build, start=start.copy(), lr=LR)
+        self._has_graphs()
         if not isinstance(functions, tuple | list) or len(functions) != 2:
             raise Wrong("`build` returns two functions: `train` and `evaluate`.")
+        graphs = tf.types.experimental.PolymorphicFunction, tf.types.experimental.ConcreteFunction
         for name, function in zip(("train", "evaluate"), functions, strict=True):
-            self._is_graph(f"`{name}` is", function)
+            if not isinstance(function, graphs):
+                kind = type(function).__name__
+                raise Wrong(f"`{name}` is a `{kind}`, and must be a `tf.function`.")
         return tuple(functions)
 
     def _losses(self, function, batches: list) -> np.ndarray:
@@ -649,7 +655,7 @@ def _found(framework, found, right: list, wrong: dict) -> None:
 
 
 def explain_error(framework, line, unknown, clip) -> str:
-    """Say what a graph cannot record, and mend it."""
+    """Say what a graph cannot hold, and mend it."""
     rng = np.random.default_rng()
     _explained(line, unknown)
 
@@ -681,9 +687,9 @@ def explain_error(framework, line, unknown, clip) -> str:
         pass
     else:
         raise Wrong("`clip` takes an array of rank 3 now. A shape is known: lines 1 to 3 can stay.")
-    # Recorded on the one side, the graph must know the other side too.
+    # Captured on the one side, the graph must know the other side too.
     for shape, first in (((5,), 3.5), ((3, 4), 0.7)):
-        run = framework.recorded(clip, scaled(shape, first * LIMIT).astype("float32"))
+        run = framework.captured(clip, scaled(shape, first * LIMIT).astype("float32"))
         for norm in (0.7, 3.5, 0.2, 1.4, 0.0):
             x = scaled(shape, norm * LIMIT)
             _compare("What the graph returns", run(x.astype("float32")), expected(x))
@@ -711,7 +717,7 @@ def _explained(line, unknown) -> None:
         1: "asks for the number of axes, which is part of the shape.",
         2: "compares `rank`, which is part of the shape and known.",
         3: "is not reached: `rank` is known, and it is 2 or less.",
-        4: "computes with tensors, and a graph can record that.",
+        4: "computes with tensors, and a graph can hold that.",
         6: "is never reached: the error comes before.",
     }
     try:

@@ -38,7 +38,7 @@ def add_explanations(wrong: WrongAnswers, clip) -> None:
         1: "Line 1 asks for the number of axes, which is part of the shape.",
         2: "Line 2 compares `rank`, which is part of the shape and known.",
         3: "Line 3 is not reached: `rank` is known, and it is 2 or less.",
-        4: "Line 4 computes with tensors, and a graph can record that.",
+        4: "Line 4 computes with tensors, and a graph can hold that.",
         6: "Line 6 is never reached: the error comes before.",
         "5": "Line '5' is not a line of `clip`: give a number from 1 to 6.",
         None: "Line None is not a line of `clip`: give a number from 1 to 6.",

@@ -2,6 +2,7 @@
 # ruff: noqa: N803 - the exercise names a matrix X
 
 import contextlib
+import warnings
 
 import torch
 from torch import nn
@@ -140,18 +141,6 @@ def looks_at_the_last_node_only(loss):
     return _leaves([parent for parent, _ in loss.grad_fn.next_functions])
 
 
-@wrong.brings(
-    "parameters_behind",
-    "The list holds a parameter too many, one that the loss does not depend on.",
-)
-def takes_whatever_there_is(loss):
-    import gc
-
-    mine = set(map(id, _leaves(_walk(loss))))
-    others = [t for t in gc.get_objects() if type(t) is nn.Parameter and t.shape == (3, 3)]
-    return [t for t in reversed(others) if t.requires_grad and id(t) not in mine][:1]
-
-
 def _clip(x, limit):
     if x.ndim > 2:
         raise ValueError
@@ -171,7 +160,7 @@ def _clips(message):
 
 REFUSED = (
     "`torch.export` still refuses: `clip` still asks for a value that is not there while the graph "
-    "is recorded."
+    "is captured."
 )
 
 
@@ -577,7 +566,9 @@ def decides_by_the_example(limit):
 def gives_cond_a_python_bool(limit):
     example = torch.full((3,), 9.0, dtype=torch.float64)
     above = bool(example.abs().max() > limit)
-    return _exported(lambda x: torch.cond(above, _softmax, _centre, (x,)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch says that this cannot be meant
+        return _exported(lambda x: torch.cond(above, _softmax, _centre, (x,)))
 
 
 @wrong.brings(
@@ -595,12 +586,18 @@ def forgets_the_magnitude(limit):
     return _exported(lambda x: torch.cond(x.max() > limit, _softmax, _centre, (x,)))
 
 
-@wrong.brings("translation", "Some inputs take the wrong branch: what is compared with `limit`?")
+@wrong.brings(
+    "translation",
+    "Some inputs take the wrong branch: is the largest magnitude compared with `limit`?",
+)
 def fixes_the_limit(limit):
     return _exported(lambda x: torch.cond(x.abs().max() > 1, _softmax, _centre, (x,)))
 
 
-@wrong.brings("translation", "Some inputs take the wrong branch: what is compared with `limit`?")
+@wrong.brings(
+    "translation",
+    "Some inputs take the wrong branch: is the largest magnitude compared with `limit`?",
+)
 def compares_the_norm(limit):
     norm = torch.linalg.vector_norm
     return _exported(

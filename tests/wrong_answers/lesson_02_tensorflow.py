@@ -341,7 +341,7 @@ wrong.add("bug_hunt", _augment(lambda: tf.numpy_function(np.random.random, [], t
           "saved graph: use TensorFlow's own operations.")  # fmt: skip
 
 
-@wrong.brings("bug_hunt", "`make_augment` returns a `function`, and must be a `tf.function`.")
+@wrong.brings("bug_hunt", "`make_augment` returns a `function`, and must return a `tf.function`.")
 def takes_the_decorator_off():
     count = 0
 
@@ -353,7 +353,7 @@ def takes_the_decorator_off():
     return augment
 
 
-@wrong.brings("bug_hunt", "`make_augment` returns a `function`, and must be a `tf.function`.")
+@wrong.brings("bug_hunt", "`make_augment` returns a `function`, and must return a `tf.function`.")
 def makes_a_graph_in_each_call():
     count = tf.Variable(0)
 
@@ -378,6 +378,28 @@ def switches_the_graphs_off():
         return tf.where(np.random.random() < 0.5, image[:, ::-1], image), tf.constant(count)
 
     return augment
+
+
+@wrong.brings(
+    "translation",
+    "`run_functions_eagerly` takes the graph away instead of mending it; it is off again now.",
+)
+def runs_eagerly(start, lr):
+    tf.config.run_functions_eagerly(run_eagerly=True)
+    return _build()(start, lr)
+
+
+@wrong.brings(
+    "bug_hunt", "`make_augment` returns a `ConcreteFunction`, and must return a `tf.function`."
+)
+def returns_one_graph():
+    count = tf.Variable(0)
+
+    @tf.function
+    def augment(image):
+        return image, count.assign_add(1)
+
+    return augment.get_concrete_function(tf.TensorSpec([3, 4], tf.float32))
 
 
 @wrong.brings(
