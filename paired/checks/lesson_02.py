@@ -222,6 +222,8 @@ class _PyTorch:
         def changed() -> bool:
             return not close(to_numpy(model(x)), plain) or len(model.hidden._forward_hooks) > 1
 
+        if not all(module.training for module in model.modules()):
+            raise Wrong("`probe` calls `eval()`, and the model stays in that mode.")
         if changed():
             raise Wrong("After `probe` the model is not as it was: is its hook still there?")
         ran.clear()
@@ -800,9 +802,10 @@ def _tracing(*passing: type[Exception]) -> Iterator[None]:
         if not own or not lines[0].startswith("in user code"):
             raise
         said = textwrap.shorten(" ".join(lines[frames[-1] + 2 :]), 200, placeholder=" ...")
-        raise Wrong(
-            f"While it is traced, your line `{lines[own[-1] + 1]}` raises `{said}`."
-        ) from None
+        line = lines[own[-1] + 1]
+        lost = "'NoneType' object has no attribute" in said and "self." in line
+        note = " A method does not keep its object alive: keep a reference to it." if lost else ""
+        raise Wrong(f"While it is traced, your line `{line}` raises `{said}`.{note}") from None
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@
 import contextlib
 import warnings
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -162,6 +163,24 @@ REFUSED = (
     "`torch.export` still refuses: `clip` still asks for a value that is not there while the graph "
     "is captured."
 )
+
+
+@_clips(REFUSED)
+def leaves_it(x, limit):
+    rank = x.ndim
+    if rank > 2:
+        raise ValueError("a vector or a matrix, please")
+    norm = torch.linalg.vector_norm(x)
+    factor = limit / norm if norm > limit else 1.0
+    return factor * x
+
+
+@_clips("Your code raises `RuntimeError: .numpy() is not supported for tensor subclasses.`.")
+def passes_through_numpy(x, limit):
+    if x.ndim > 2:
+        raise ValueError
+    norm = np.linalg.norm(x.numpy())
+    return x * min(1.0, float(limit / norm)) if norm else x
 
 
 @_clips(REFUSED)
@@ -386,6 +405,19 @@ def changes_the_data(model, layer, X, scale):
 def switches_the_graph_off(model, layer, X, scale):
     with torch.no_grad():
         return changes_and_restores(model, layer, X, scale)
+
+
+@wrong.brings("bug_hunt", "`probe` calls `eval()`, and the model stays in that mode.")
+def stays_in_evaluation(model, layer, X, scale):
+    seen = []
+
+    def change(module, inputs, output):
+        seen.append(output)
+        return scale * output
+
+    model.eval()
+    output = _probe(model, layer, X, change)
+    return seen[0], output
 
 
 @wrong.brings("bug_hunt", "`probe` removes hooks that are not its own: remove by the handle.")

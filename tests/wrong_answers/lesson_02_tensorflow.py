@@ -172,6 +172,29 @@ REFUSED = (
 
 
 @_clips(REFUSED)
+def leaves_it(x, limit):
+    rank = len(x.shape)
+    if rank > 2:
+        raise ValueError("a vector or a matrix, please")
+    norm = tf.norm(x)
+    factor = min(1.0, limit / norm)
+    return factor * x
+
+
+@_clips(
+    "While it is traced, your line `return x * np.minimum(np.float32(1.0), limit / norm)` raises "
+    "`NotImplementedError: Cannot convert a symbolic tf.Tensor (truediv:0) to a numpy array. This "
+    "error may indicate that you're trying to pass a Tensor to a NumPy call, which is not "
+    "supported.`."
+)
+def uses_numpy(x, limit):
+    if len(x.shape) > 2:
+        raise ValueError
+    norm = tf.norm(x)
+    return x * np.minimum(np.float32(1.0), limit / norm)
+
+
+@_clips(REFUSED)
 def writes_the_comparison_with_and(x, limit):
     if len(x.shape) > 2:
         raise ValueError
@@ -636,6 +659,26 @@ def keeps_the_weights_in_a_tensor(start, lr):
         return loss
 
     return train, evaluate
+
+
+class _Trainer(tf.Module):
+    def __init__(self, start, lr):
+        self.w, self.steps, self.lr = tf.Variable(start), tf.Variable(0.0), lr
+
+    @tf.function
+    def train(self, X, y):
+        return tf.reduce_mean((tf.linalg.matvec(X, self.w) - y) ** 2)
+
+
+@wrong.brings(
+    "translation",
+    "While it is traced, your line `return tf.reduce_mean((tf.linalg.matvec(X, self.w) - y) ** 2)` "
+    "raises `AttributeError: 'NoneType' object has no attribute 'w'`. A method does not keep its "
+    "object alive: keep a reference to it.",
+)
+def loses_the_object(start, lr):
+    trainer = _Trainer(start, lr)
+    return trainer.train, trainer.train
 
 
 @wrong.brings(
