@@ -297,7 +297,7 @@ class _PyTorch:
         """
         rng, module = np.random.default_rng(), program.module()
         for length, sign, high in itertools.product((2, 5, 3, 40), (1, -1), (False, True)):
-            x = rng.uniform(-0.1, 0.1, size=length)
+            x = rng.uniform(-0.5, 0.5, size=length)
             x[rng.integers(length)] = sign * (rng.uniform(1.2, 1.6) if high else 0.8)
             x *= limit
             exp = np.exp(x - x.max())
@@ -642,9 +642,10 @@ def _found(framework, found, right: list, wrong: dict) -> None:
     for thing in found:
         if note := framework.no_parameter(thing):
             raise Wrong(f"The list holds {note}")
-        for name, other in wrong.items():
-            if thing is other:
-                raise Wrong(f"The list holds a parameter too many, {name}.")
+    for name, other in wrong.items():
+        if any(thing is other for thing in found):
+            raise Wrong(f"The list holds a parameter too many, {name}.")
+    for thing in found:
         if not any(thing is each for each in right):
             raise Wrong("The list holds a tensor that is no parameter.")
         if sum(thing is each for each in found) > 1:

@@ -632,9 +632,7 @@ def fixes_the_limit(limit):
 )
 def compares_the_norm(limit):
     norm = torch.linalg.vector_norm
-    return _exported(
-        lambda x: torch.cond(norm(x) / x.shape[0] ** 0.5 > limit, _softmax, _centre, (x,))
-    )
+    return _exported(lambda x: torch.cond(norm(x) > limit, _softmax, _centre, (x,)))
 
 
 @wrong.brings(
