@@ -282,6 +282,9 @@ class _PyTorch:
                 else "is the largest magnitude compared with `limit`?"
             )
             raise Wrong(f"Some inputs take the wrong branch: {note}")
+        x = np.array([0.0, limit, -limit])
+        if not close(to_numpy(program.module()(self.eager(x))), x):  # its mean is 0
+            raise Wrong("A number that equals `limit` takes the wrong branch: compare with `>`.")
         if not any("cond" in str(node.target) for node in program.graph.nodes):
             raise Wrong(
                 "The results are right, but the graph has no `cond` in it: it computes both "
@@ -557,9 +560,19 @@ class _TensorFlow:
                     f"`{name}` was traced {count} times, for batches of three sizes. The session "
                     "had one graph: say what a placeholder said, with `None`, in `input_signature`."
                 )
-        losses = self._losses(self._built(build, other)[0], batches)
+        step, look = self._built(build, other)
+        losses = []
+        for batch in batches:  # `evaluate` in between must change nothing
+            self._losses(look, [batch])
+            losses.extend(self._losses(step, [batch]))
         right = _regress(other, batches)[0]
-        compare("The list of losses of a second `build`", losses, right)
+        mistakes = {
+            "fits an `evaluate` that counts a step: only `train` does.": (
+                _regress(other, batches, rate=lambda step: LR / (2 + 2 * step))[0]
+            ),
+        }
+        name = "The list of losses of a second `build`"
+        compare(name, np.array(losses), right, mistakes=mistakes)
         if not close(self._losses(evaluate, batches), wanted):
             raise Wrong("A second `build` changes the first: each has variables of its own.")
         return "Four steps and a second start agree with the session, in one graph for every size."
@@ -579,7 +592,7 @@ class _TensorFlow:
         return tuple(functions)
 
     def _losses(self, function, batches: list) -> np.ndarray:
-        with _tracing():
+        with _tracing(), _unlogged():
             losses = [call(function, X=self.eager(x), y=self.eager(y)) for x, y in batches]
         for loss in losses:
             if to_numpy(loss).shape != ():
@@ -812,11 +825,17 @@ def _tracing(*passing: type[Exception]) -> Iterator[None]:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep PyTorch's log of a refused export, and the graph that it prints, off the screen."""
+    with _unlogged(), contextlib.redirect_stderr(io.StringIO()):
+        yield
+
+
+@contextlib.contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keep logged warnings off the screen: TensorFlow counts traces over all checks of a code."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            yield
+        yield
     finally:
         logging.disable(before)
 

@@ -636,6 +636,13 @@ def compares_the_norm(limit):
 
 
 @wrong.brings(
+    "translation", "A number that equals `limit` takes the wrong branch: compare with `>`."
+)
+def includes_the_limit(limit):
+    return _exported(lambda x: torch.cond(x.abs().max() >= limit, _softmax, _centre, (x,)))
+
+
+@wrong.brings(
     "translation",
     "`build` returns what `torch.export.export` does, an `ExportedProgram`; this is a `Settle`.",
 )

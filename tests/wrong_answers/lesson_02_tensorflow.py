@@ -523,7 +523,7 @@ def returns_the_image_alone():
 
 def _build(
     signature=([None, 3], [None]), counts=True, moves=True, after=False, first=0.0, sign=1,
-    evaluate_moves=False, decorate=True, w=None, steps=None,
+    evaluate_moves=False, evaluate_counts=False, decorate=True, w=None, steps=None,
 ):  # fmt: skip
     """A `build` with one mistake."""
     options = {}
@@ -550,7 +550,11 @@ def _build(
                 steps.assign_add(1)
             return loss_of(X, y) if after else loss
 
-        evaluate = train if evaluate_moves else graph(loss_of)
+        def counting(X, y):
+            steps.assign_add(1)
+            return loss_of(X, y)
+
+        evaluate = train if evaluate_moves else graph(counting if evaluate_counts else loss_of)
         return train, evaluate
 
     return build
@@ -580,6 +584,11 @@ _builds("The list of losses fits steps up the slope.", sign=-1)
 _builds(
     "What `evaluate` says changes from call to call: only `train` takes a step.",
     evaluate_moves=True,
+)
+_builds(
+    "The list of losses of a second `build` fits an `evaluate` that counts a step: only `train` "
+    "does.",
+    evaluate_counts=True,
 )
 _builds("`train` is a `function`, and must be a `tf.function`.", decorate=False)
 _builds(
