@@ -5,15 +5,17 @@ what it types; take its line away, and you type yourself. Whoever types, a debug
 open ends its cell with a sentence, and the kernel stays usable.
 """
 
+import bdb
 import builtins
 import contextlib
 import json
 import re
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 _CLOSED = "Run the cell again to debug again; the kernel is as usable as before."
 
@@ -48,9 +50,32 @@ class DebuggerClosed(BaseException):
         return [str(self)]
 
 
+def _stop_tracing() -> None:
+    """Or the next cell would be traced, slowly; JupyterLab's visual debugger goes on."""
+    if isinstance(getattr(sys.gettrace(), "__self__", None), bdb.Bdb):
+        sys.settrace(None)
+
+
 def _close(why: str) -> NoReturn:
-    sys.settrace(None)  # or the next cell would be traced, slowly
+    _stop_tracing()
     raise DebuggerClosed(f"{why} {_CLOSED}")
+
+
+def _shell() -> Any:
+    """IPython's shell; None in a plain Python program."""
+    ipython = sys.modules.get("IPython")
+    return ipython and ipython.get_ipython()
+
+
+def _beyond_cell() -> bool:
+    """Whether somebody has stepped out of the cell, into the kernel, where no debugger may stop."""
+    shell = _shell()
+    if shell is None or threading.current_thread() is not threading.main_thread():
+        return False
+    frame = sys._getframe()
+    while frame and frame.f_globals is not shell.user_global_ns:
+        frame = frame.f_back
+    return frame is None
 
 
 class _Typist:
@@ -62,6 +87,9 @@ class _Typist:
         self.scripted = False
 
     def __call__(self, prompt: object = "") -> str:
+        if _beyond_cell():
+            print("You have stepped to the end of the cell: the debugger is closed.")
+            return "continue"
         if self.commands:
             command = self.commands.pop(0)
             print(f"{prompt}{command}")
@@ -183,11 +211,9 @@ def prepare() -> None:
     No colour codes, short transcripts that are the same in every run (see `tidy`; tfdbg greets
     once), and a clear end.
     """
-    from IPython import get_ipython
-
     _typist()
-    shell = get_ipython()
-    if shell is None:  # a plain Python program
+    shell = _shell()
+    if shell is None:
         return
     shell.colors = "nocolor"
     _tidy_pdb()
@@ -195,10 +221,19 @@ def prepare() -> None:
         _tidy_tfdbg()
     # ipykernel sets and resets `input` around each cell.
     shell.events.register("pre_run_cell", lambda _: _typist())
-    shell.events.register("post_run_cell", lambda _: _say_left_over())
+    shell.events.register("post_run_cell", lambda _: _end_cell())
 
 
-def _say_left_over() -> None:
+def _end_cell() -> None:
+    """A debugger ends with its cell, and so do its breakpoints: a second run is like the first."""
+    _stop_tracing()
+    bdb.Breakpoint.clearBreakpoints()
+    if shell := _shell():
+        for name in (
+            "__return__",
+            "__exception__",
+        ):  # pdb leaves them behind
+            shell.user_ns.pop(name, None)
     typist = _typist()
     if typist.commands:
         left = ", ".join(f"`{command}`" for command in typist.commands)

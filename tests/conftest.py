@@ -1,4 +1,4 @@
-"""What the browser tests share: JupyterLab as `make lab` starts it, and a page of Chromium.
+"""What tests share: kernels, JupyterLab as `make lab` starts it, and a page of Chromium.
 
 Every request of the page that would leave this machine is refused, and fails the test.
 """
@@ -13,6 +13,8 @@ import signal
 import subprocess
 import sys
 import urllib.parse
+
+from paired import course, validation
 
 import nbformat
 import pytest
@@ -53,6 +55,26 @@ def write_notebook(path: pathlib.Path, *sources: str) -> None:
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+
+
+@contextlib.contextmanager
+def kernel(address: pathlib.Path | None = None, cwd: pathlib.Path = course.ROOT):
+    """A kernel: forked from the process that listens at the address, or started as usual."""
+    running = validation.Kernel(address, str(cwd), 60)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def said(running: validation.Kernel, code: str) -> str:
+    """What a cell prints."""
+    parts = []
+    running.kc.execute_interactive(
+        code, output_hook=lambda message: parts.append(message["content"].get("text", "")),
+        timeout=60,
+    )  # fmt: skip
+    return "".join(parts).strip()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import time
 from paired import course, kernels, validation
 
 import pytest
+from conftest import kernel, said
 
 pytestmark = [
     pytest.mark.xdist_group("kernels"),
@@ -26,25 +27,6 @@ def parent():
 @pytest.fixture(scope="module")
 def folder(parent):
     return parent.enter_context(kernels.forking(["pytorch"]))
-
-
-@contextlib.contextmanager
-def kernel(address, cwd=course.ROOT):
-    running = validation.Kernel(address, str(cwd), 60)
-    try:
-        yield running
-    finally:
-        running.stop()
-
-
-def said(running, code: str) -> str:
-    """What a cell prints."""
-    parts = []
-    running.kc.execute_interactive(
-        code, output_hook=lambda message: parts.append(message["content"].get("text", "")),
-        timeout=60,
-    )  # fmt: skip
-    return "".join(parts).strip()
 
 
 def ends(pid: int, seconds: float = 10) -> bool:
