@@ -159,6 +159,13 @@ class _PyTorch:
         "odds": "it is zero, which is finite.",
         "energy": "it comes later.",
     }
+    trained = ("hidden.weight", "hidden.bias", "norm.weight", "norm.bias", "out.weight", "out.bias")
+    collected = ("norm.running_mean", "norm.running_var", "norm.num_batches_tracked")
+    states = "name a tensor of `net.state_dict()`, in quotes"
+    mode_note = (
+        "Your function runs the network in training mode: dropout is on, and normalisation uses "
+        "the batch, and collects from it. Which method changes the mode?"
+    )
     still_note = (
         "Choosing between results does not help: the gradient of what is not chosen is computed "
         "too, and infinity times 0 is NaN."
@@ -188,6 +195,16 @@ class _PyTorch:
             "`torch.logaddexp`. Then run again, with large scores.",
             '"grown". `gate = torch.logaddexp(scores, torch.zeros_like(scores))`, and `energy = '
             "-torch.logsumexp(-gate, dim=1)`: exp(-gate) is zero where gates are large, too.",
+        ),
+        "evaluation": (
+            "Copy `net.state_dict()` before and after a call, tensor by tensor, and compare. What "
+            "do layers do otherwise in training than in evaluation?",
+            "`model.eval()` and `model.train(mode)` change the mode; `model.training` says it. "
+            "Then print the shapes of `model(X).argmax(dim=1)`, of `y` and of what `==` makes of "
+            "both.",
+            '"norm.running_mean". Remember `model.training`, call `model.eval()`, and set it back '
+            "by `model.train(...)`. Compare with `y[:, 0]`, and put the results of all batches "
+            "into one tensor (`torch.cat`) before you take the mean.",
         ),
         "live": (
             "Run `archive.feed(step)` in a cell of its own, and `%debug` in the next. The debugger "
@@ -259,6 +276,39 @@ class _PyTorch:
                 model.get_submodule(bad).bias.data[1] = value
             yield model, self.data(rng.uniform(0.1, 1, size=(6, 3))), bad, order
 
+    def classifier(self, rng: np.random.Generator, *, training: bool) -> tuple:
+        """A network in a mode, and a list in which its modes stand after calls."""
+        import torch
+        from torch import nn
+
+        model = nn.Sequential(
+            nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 3)
+        ).double()
+        for parameter in model.parameters():
+            parameter.data = self.data(rng.normal(size=tuple(parameter.shape)))
+        model[1].running_mean = self.data(rng.normal(size=8))
+        modes: list[bool] = []
+        for module in model:
+            module.register_forward_pre_hook(lambda module, _: modes.append(module.training))
+        model.train(training)
+        torch.manual_seed(int(rng.integers(1000)))
+        return model, modes
+
+    def predict(self, model, x: np.ndarray) -> np.ndarray:
+        import torch
+
+        was = model.training
+        with torch.no_grad():
+            scores = model.eval()(self.data(x)).numpy()
+        model.train(was)
+        return scores
+
+    def mode_left(self, model, training: bool) -> str:
+        if all(module.training == training for module in model.modules()):
+            return ""
+        was, left = ("training", "evaluation")[:: 1 if training else -1]
+        return f"The network was in {was} mode, and your function leaves it in {left} mode."
+
     def left_on(self, model) -> str:
         """What a function has left on a network, as a sentence."""
         for module in model.modules():
@@ -313,6 +363,15 @@ class _TensorFlow:
         "odds": "it is zero, which is finite.",
         "energy": "it comes later.",
     }
+    trained = (
+        "hidden/kernel", "hidden/bias", "norm/gamma", "norm/beta", "out/kernel", "out/bias",
+    )  # fmt: skip
+    collected = ("norm/moving_mean", "norm/moving_variance")
+    states = "name the `path` of one of `net.weights`, in quotes"
+    mode_note = (
+        "Your function runs the network in training mode: dropout is on, and normalisation uses "
+        "the batch, and collects from it. Which argument says so?"
+    )
     still_note = (
         "Choosing between results may not help: the gradient of what is not chosen is computed "
         "too, and infinity times 0 is NaN."
@@ -344,6 +403,14 @@ class _TensorFlow:
             "`tf.nn.softplus`. Then debug again: something else is not finite.",
             '"gate/grown". `gate = tf.nn.softplus(scores)`, and `energy = -tf.reduce_logsumexp('
             "-gate, axis=1)`: exp(-gate) is zero where gates are large, too.",
+        ),
+        "evaluation": (
+            "Copy `net.get_weights()` before and after a call, array by array, and compare. What "
+            "do layers do otherwise in training than in evaluation?",
+            "Which argument of `model(...)` says that this is no training? Then print the shapes "
+            "of the `argmax`, of `y` and of what `==` makes of both.",
+            '"net/norm/moving_mean". Write `training=False`. Compare with `y[:, 0]`, and put the '
+            "results of all batches into one tensor (`tf.concat`) before you take the mean.",
         ),
         "live": (
             "Run `archive.feed(step)` in a cell of its own, and `%debug` in the next: the function "
@@ -431,11 +498,43 @@ class _TensorFlow:
             if value == "overflow":
                 for name in ("first", "second"):
                     kernel = model.get_layer(name).kernel
-                    kernel.assign(1e200 * np.array(kernel))
+                    kernel.assign(1e200 * kernel)
             elif bad:
                 bias = model.get_layer(bad).bias
                 bias.assign(np.where(np.arange(4) == 1, value, bias))
             yield model, self.data(rng.uniform(0.1, 1, size=(6, 3))), bad, order
+
+    def classifier(self, rng: np.random.Generator, *, training: bool) -> tuple:
+        import keras
+
+        modes: list[bool] = []
+
+        class Probe(keras.layers.Layer):
+            def call(self, x, training=None):
+                modes.append(bool(training))
+                return x
+
+        kind = {"dtype": "float64"}
+        model = keras.Sequential(
+            [
+                keras.Input((3,), **kind),
+                keras.layers.Dense(8, **kind),
+                keras.layers.BatchNormalization(**kind),
+                keras.layers.Dropout(0.5, **kind),
+                Probe(**kind),
+                keras.layers.Dense(3, **kind),
+            ]
+        )
+        for weight in model.weights:
+            if weight.dtype == "float64" and "variance" not in weight.path:
+                weight.assign(rng.normal(size=weight.shape))
+        return model, modes
+
+    def predict(self, model, x: np.ndarray) -> np.ndarray:
+        return to_numpy(model(self.data(x), training=False))
+
+    def mode_left(self, model, training: bool) -> str:
+        return ""
 
     def left_on(self, model) -> str:
         for layer in model.layers:
@@ -446,7 +545,7 @@ class _TensorFlow:
         return ""
 
     def weights(self, model) -> list[np.ndarray]:
-        return [np.array(weight) for weight in model.weights]
+        return [to_numpy(weight).copy() for weight in model.weights]
 
 
 def predict(framework, stops_equal, stops_unequal, first, second, third) -> str:
@@ -588,7 +687,7 @@ def first_inf(framework, first_bad, free_energy) -> str:
             raise Wrong(f"`first_bad` is {_given(first_bad)}: {framework.nodes}, in quotes.")
         raise Wrong(f'`first_bad` is not "{named}": {note}')
     rng = np.random.default_rng()
-    x, w = rng.uniform(0.5, 1, size=(6, 4)), rng.normal(size=(4, 3))
+    x, w = rng.uniform(0.5, 1, size=(6, 4)), rng.uniform(0.2, 1, size=(4, 3)) * [-1, 1, 2]
     for what, scale in (
         ("For small scores", 1.0),
         ("For scores far below zero", -2000.0),
@@ -630,6 +729,73 @@ def first_inf(framework, first_bad, free_energy) -> str:
 def _log_sum_exp(a: np.ndarray) -> np.ndarray:
     largest = a.max(axis=1, keepdims=True)
     return np.log(np.exp(a - largest).sum(axis=1)) + largest[:, 0]
+
+
+def evaluation(framework, changed, evaluate) -> str:
+    """Name what an evaluation changes, and mend it: modes, shapes, and the last, small batch."""
+    named = (_name(changed) or "").removesuffix(":0").removeprefix("net/")
+    if named in framework.trained:
+        raise Wrong(f'`changed` is not "{named}": only training changes it, by the optimiser.')
+    if named not in framework.collected:
+        raise Wrong(f"`changed` is {_given(changed)}; {framework.states}.")
+    rng = np.random.default_rng()
+    for training in (True, False):
+        drawn = None
+        while drawn is None:  # a network that gives one answer always is of no use
+            model, modes = framework.classifier(rng, training=training)
+            drawn = _shares(rng, functools.partial(framework.predict, model))
+        arrays, right, mistakes = drawn
+        modes.clear()
+        before = framework.weights(model)
+        batches = [(framework.data(x), framework.data(y)) for x, y in arrays]
+        result = _ask(evaluate, model=model, batches=batches)
+        if not modes:
+            raise Wrong("Your function never calls `model`.")
+        if any(modes):
+            raise Wrong(framework.mode_note)
+        if not all(map(np.array_equal, before, framework.weights(model))):
+            raise Wrong("Your function changes numbers that the network keeps.")
+        if left := framework.mode_left(model, training):
+            raise Wrong(left)
+        got = to_numpy(result)
+        if got.dtype.kind in "fiu" and got.shape == ():
+            result = np.asarray(got, float)
+        compare("The share", result, right, shape_note="one number.", mistakes=mistakes)
+    return "The right share, from batches of any size; and the network is as it was before."
+
+
+def _shares(rng: np.random.Generator, predict: Callable) -> tuple | None:
+    """Batches of which every mistake gives another share of right answers; the share; those."""
+    for _ in range(20):
+        sizes = (12, 12, 5)
+        arrays = [(rng.normal(size=(n, 3)), rng.integers(3, size=(n, 1))) for n in sizes]
+        each = [(predict(x).argmax(axis=1), y[:, 0]) for x, y in arrays]
+        hits = [guess == y for guess, y in each]
+        tables = [guess == y[:, None] for guess, y in each]
+        right = np.asarray(np.concatenate(hits).mean())
+        mistakes = {
+            "is the mean of the batches' shares: the last one is smaller, and counts less.": (
+                np.mean([hit.mean() for hit in hits])
+            ),
+            "compares every answer with every label: print the shapes of both.": np.mean(
+                [table.mean() for table in tables]
+            ),
+            "compares every answer with every label, in tables of n rows and n columns: print the "
+            "shapes of both.": np.concatenate([table.ravel() for table in tables]).mean(),
+            "is that of the last batch alone.": hits[-1].mean(),
+            "is that of the first batch alone.": hits[0].mean(),
+            "is the share of wrong answers.": 1 - right,
+        }
+        mistakes = {name: np.asarray(value) for name, value in mistakes.items()}
+        values = [float(right), *map(float, mistakes.values())]
+        if len({round(value, 9) for value in values}) == len(values):
+            counts = {
+                "is a number of examples, not their share.": right * sum(sizes),
+                "is in percent: return a share, from 0 to 1.": right * 100,
+                "is a sum over batches: divide by all examples.": right * len(sizes),
+            }
+            return arrays, right, mistakes | counts
+    return None
 
 
 def live(framework, seat, serial, column) -> str:
@@ -744,4 +910,4 @@ def _refuse(prompt: object = "") -> NoReturn:
 
 
 ADAPTERS = {"pytorch": _PyTorch, "tensorflow": _TensorFlow}
-TASKS = (predict, explain_error, first_inf, live, translation)
+TASKS = (predict, explain_error, first_inf, evaluation, live, translation)

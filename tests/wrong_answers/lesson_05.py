@@ -61,6 +61,17 @@ def add_causes(wrong: WrongAnswers, notes: dict[str, str], mended: Callable) -> 
             f"is {given}.")  # fmt: skip
 
 
+def add_changed(
+    wrong: WrongAnswers, evaluate: Callable, trained: tuple, other: tuple, said: str
+) -> None:
+    for name in trained:
+        message = f'`changed` is not "{name}": only training changes it, by the optimiser.'
+        wrong.add("evaluation", name, evaluate, message=message)
+    for answer in (*other, 3, None, evaluate):
+        given = "a `function`" if callable(answer) else repr(answer)
+        wrong.add("evaluation", answer, evaluate, message=f"`changed` is {given}; {said}.")
+
+
 def add_readings(wrong: WrongAnswers, framework: str) -> None:
     """Wrong readings of the archive of `SEAT`, which holds what it holds in every run."""
     names = lesson_05.contents(SEAT)

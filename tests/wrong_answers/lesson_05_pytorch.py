@@ -1,6 +1,7 @@
 """Wrong answers to the PyTorch half of lesson 05's exercise."""
 # ruff: noqa: N803 - the exercise names matrices X and W
 
+import functools
 import pdb
 
 import torch
@@ -355,6 +356,87 @@ def mends_the_network(model, X):
     for parameter in model.parameters():
         parameter.data.nan_to_num_()
     return name
+
+
+def _evaluate(model, batches, *, mode=False, restore=None, right=None, mean=None):
+    was = model.training
+    model.train(mode)
+    right = right or (lambda scores, y: scores.argmax(dim=1) == y[:, 0])
+    answers = [right(model(X), y) for X, y in batches]
+    model.train(was if restore is None else restore)
+    return (mean or (lambda answers: torch.cat(answers).double().mean()))(answers).item()
+
+
+def changes(message, **parts):
+    """Add a wrong way of evaluating."""
+    own = functools.partial(_evaluate, **parts)
+    wrong.add("evaluation", "norm.running_mean", own, message=message)
+
+
+def evaluates(message):
+    """Decorate a wrong `evaluate`."""
+
+    def register(evaluate):
+        wrong.add("evaluation", "norm.running_mean", evaluate, message=message)
+        return evaluate
+
+    return register
+
+
+lesson_05.add_changed(
+    wrong,
+    _evaluate,
+    ("norm.weight", "hidden.bias", "out.weight"),
+    ("norm", "running_mean", "drop", "y"),
+    "name a tensor of `net.state_dict()`, in quotes",
+)
+changes(
+    "Your function runs the network in training mode: dropout is on, and normalisation uses the "
+    "batch, and collects from it. Which method changes the mode?",
+    mode=True,
+)
+changes("The network was in training mode, and your function leaves it in evaluation mode.",
+        restore=False)  # fmt: skip
+changes("The network was in evaluation mode, and your function leaves it in training mode.",
+        restore=True)  # fmt: skip
+
+
+@evaluates("Your function runs the network in training mode: dropout is on, and "
+              "normalisation uses the batch, and collects from it. Which method changes the "
+              "mode?")  # fmt: skip
+def forgets_the_mode(model, batches):
+    return _evaluate(model, batches, mode=model.training)
+
+
+BROADCAST = "The share compares every answer with every label: print the shapes of both."
+TABLES = BROADCAST.replace("label:", "label, in tables of n rows and n columns:")
+changes(TABLES, right=lambda scores, y: (scores.argmax(dim=1) == y).ravel())
+changes(
+    BROADCAST,
+    right=lambda scores, y: scores.argmax(dim=1) == y,
+    mean=lambda tables: torch.stack([table.double().mean() for table in tables]).mean(),
+)
+changes(
+    "The share is the mean of the batches' shares: the last one is smaller, and counts less.",
+    mean=lambda answers: torch.stack([each.double().mean() for each in answers]).mean(),
+)
+changes("The share is that of the last batch alone.", mean=lambda a: a[-1].double().mean())
+changes("The share is that of the first batch alone.", mean=lambda a: a[0].double().mean())
+changes("The share is the share of wrong answers.",
+        right=lambda scores, y: scores.argmax(dim=1) != y[:, 0])  # fmt: skip
+changes("The share is a number of examples, not their share.", mean=lambda a: torch.cat(a).sum())
+changes("The share is in percent: return a share, from 0 to 1.",
+        mean=lambda answers: 100 * torch.cat(answers).double().mean())  # fmt: skip
+
+
+@evaluates("The share is a `NoneType`; it must be an array of shape ().")
+def returns_nothing(model, batches):
+    _evaluate(model, batches)
+
+
+@evaluates("Your function never calls `model`.")
+def guesses(model, batches):
+    return 1 / 3
 
 
 lesson_05.add_readings(wrong, "pytorch")

@@ -1,6 +1,7 @@
 """Wrong answers to the TensorFlow half of lesson 05's exercise."""
 # ruff: noqa: N803, N806 - the exercise names matrices X and W
 
+import functools
 import pdb
 
 import numpy as np
@@ -351,6 +352,86 @@ def leaves_its_hooks(model, X):
         layer.call = watch(layer, layer.call)
     model(X)
     return bad[0] if bad else None
+
+
+def _evaluate(model, batches, *, training=False, right=None, mean=None):
+    right = right or (lambda scores, y: tf.argmax(scores, axis=1) == y[:, 0])
+    answers = [right(model(X, training=training), y) for X, y in batches]
+    return float((mean or (lambda answers: _share(tf.concat(answers, axis=0))))(answers))
+
+
+def _share(answers):
+    return tf.reduce_mean(tf.cast(answers, tf.float64))
+
+
+def changes(message, **parts):
+    """Add a wrong way of evaluating."""
+    own = functools.partial(_evaluate, **parts)
+    wrong.add("evaluation", "norm/moving_mean", own, message=message)
+
+
+def evaluates(message):
+    """Decorate a wrong `evaluate`."""
+
+    def register(evaluate):
+        wrong.add("evaluation", "norm/moving_mean", evaluate, message=message)
+        return evaluate
+
+    return register
+
+
+lesson_05.add_changed(
+    wrong,
+    _evaluate,
+    ("norm/gamma", "hidden/bias", "out/kernel"),
+    ("norm", "moving_mean", "drop", "y"),
+    "name the `path` of one of `net.weights`, in quotes",
+)
+MODE = (
+    "Your function runs the network in training mode: dropout is on, and normalisation uses the "
+    "batch, and collects from it. Which argument says so?"
+)
+changes(MODE, training=True)
+
+
+@evaluates(MODE)
+def puts_the_numbers_back(model, batches):
+    before = model.get_weights()
+    share = _evaluate(model, batches, training=True)
+    model.set_weights(before)
+    return share
+
+
+BROADCAST = "The share compares every answer with every label: print the shapes of both."
+TABLES = BROADCAST.replace("label:", "label, in tables of n rows and n columns:")
+changes(TABLES, right=lambda scores, y: tf.reshape(tf.argmax(scores, axis=1) == y, [-1]))
+changes(
+    BROADCAST,
+    right=lambda scores, y: tf.argmax(scores, axis=1) == y,
+    mean=lambda tables: tf.reduce_mean([_share(table) for table in tables]),
+)
+changes(
+    "The share is the mean of the batches' shares: the last one is smaller, and counts less.",
+    mean=lambda answers: tf.reduce_mean([_share(each) for each in answers]),
+)
+changes("The share is that of the last batch alone.", mean=lambda answers: _share(answers[-1]))
+changes("The share is that of the first batch alone.", mean=lambda answers: _share(answers[0]))
+changes("The share is the share of wrong answers.",
+        right=lambda scores, y: tf.argmax(scores, axis=1) != y[:, 0])  # fmt: skip
+changes("The share is a number of examples, not their share.",
+        mean=lambda a: tf.reduce_sum(tf.cast(tf.concat(a, axis=0), tf.float64)))  # fmt: skip
+changes("The share is in percent: return a share, from 0 to 1.",
+        mean=lambda answers: 100 * _share(tf.concat(answers, axis=0)))  # fmt: skip
+
+
+@evaluates("The share is a `NoneType`; it must be an array of shape ().")
+def returns_nothing(model, batches):
+    _evaluate(model, batches)
+
+
+@evaluates("Your function never calls `model`.")
+def guesses(model, batches):
+    return 1 / 3
 
 
 lesson_05.add_readings(wrong, "tensorflow")
