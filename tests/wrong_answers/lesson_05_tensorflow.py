@@ -330,7 +330,7 @@ def hides_errors(model, X):
 def mends_the_network(model, X):
     name = _walk(model, X)
     for weight in model.weights:
-        weight.assign(np.nan_to_num(weight))
+        weight.assign(np.nan_to_num(weight.numpy()))
     return name
 
 
