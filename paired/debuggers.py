@@ -6,11 +6,35 @@ open ends its cell with a sentence, and the kernel stays usable.
 """
 
 import builtins
+import contextlib
+import json
+import re
+import socket
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NoReturn
 
 _CLOSED = "Run the cell again to debug again; the kernel is as usable as before."
+
+
+# Lines of code around the one where pdb stops.
+_CONTEXT = 3
+# What differs from one machine or run to the next, and what a transcript shows in its place.
+_TIDY = [
+    (re.compile(pattern), shown)
+    for pattern, shown in (
+        (r"[^\s'\"]*[/\\]ipykernel_\d+[/\\]\d+\.py", "cell"),
+        (r"[^\s'\"]*__autograph_generated_file\w+\.py", "generated"),
+        (r"[^\s'\"]*[/\\]site-packages[/\\]", ""),
+        (r"[^\s'\"]*[/\\][Ll]ib[/\\](python3\.\d+[/\\])?(?=\w+(\.py|[/\\]))", ""),
+        # tfdbg's clock: when each tensor was written.
+        (r"^\[\d+\.\d{3}\] +", "[t]      "),
+        (r"^t \(ms\) +", "t (ms)   "),
+        (r"@ \d+\.\d{3} ms", "@ t ms"),
+    )
+]
+_TFDBG_FRAME = re.compile(r"\d+: (.*)")
 
 
 class DebuggerClosed(BaseException):
@@ -77,8 +101,88 @@ def left_over() -> Sequence[str]:
     return tuple(_typist().commands)
 
 
+def tidy(text: str) -> str:
+    """A debugger's line with cells called `cell`, short paths of libraries, and no clock times."""
+    for pattern, shown in _TIDY:
+        text = pattern.sub(shown, text)
+    return text
+
+
+class _Tidy:
+    """A stream to which tidy text is written."""
+
+    def __init__(self, stream) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        return self.stream.write(tidy(text))
+
+    def __getattr__(self, name: str):
+        return getattr(self.stream, name)
+
+
+def _tidy_pdb() -> None:
+    from IPython.core import debugger
+
+    plain = debugger.Pdb.__init__
+    if hasattr(plain, "__wrapped__"):
+        return
+
+    def init(self, *args, **kwargs) -> None:
+        plain(self, *args, **{"context": _CONTEXT, **kwargs})
+        self.stdout = _Tidy(self.stdout)
+
+    init.__wrapped__ = plain
+    debugger.Pdb.__init__ = init
+
+
+def _without_libraries(lines: Iterable[str]) -> Iterator[str]:
+    """Tfdbg's lines, tidy; of a node's traceback (`ni -t`) only the frames of cells."""
+    skipping = skipped = False
+    for line in map(tidy, lines):
+        if frame := _TFDBG_FRAME.fullmatch(line):
+            skipping = frame[1] != "cell"
+            if skipping and not skipped:
+                yield "[... skipped frames of libraries]"
+            skipped = skipping
+        elif not line.startswith("  ") and line:
+            skipping = skipped = False
+        if not skipping:
+            yield line
+
+
+def _tidy_tfdbg() -> None:
+    try:
+        from tensorflow.python.debug.cli import readline_ui
+    except ImportError:  # native Windows has no readline
+        return
+    ui = readline_ui.ReadlineUI
+    plain = ui.run_ui
+    if hasattr(plain, "__wrapped__"):
+        return
+    greeted = False
+
+    def run_ui(self, init_command=None, title=None, **kwargs):
+        nonlocal greeted
+        if init_command == "run_info":  # the logo and the first help, 30 lines
+            init_command, greeted = None if greeted else init_command, True
+        elif init_command and init_command.startswith("lt"):  # by time, which moves
+            init_command += " -s tensor_name"
+        return plain(self, init_command=init_command, title=title, **kwargs)
+
+    def display(_, output) -> None:
+        print(*_without_libraries(output.lines), sep="\n")
+
+    run_ui.__wrapped__ = plain
+    ui.run_ui, ui._display_output = run_ui, display
+
+
 def prepare() -> None:
-    """Make the debuggers of this notebook's cells behave: no colour codes, and a clear end."""
+    """Make the debuggers of this notebook's cells behave.
+
+    No colour codes, short transcripts that are the same in every run (see `tidy`; tfdbg greets
+    once), and a clear end.
+    """
     from IPython import get_ipython
 
     _typist()
@@ -86,6 +190,9 @@ def prepare() -> None:
     if shell is None:  # a plain Python program
         return
     shell.colors = "nocolor"
+    _tidy_pdb()
+    if "tensorflow" in sys.modules:
+        _tidy_tfdbg()
     # ipykernel sets and resets `input` around each cell.
     shell.events.register("pre_run_cell", lambda _: _typist())
     shell.events.register("post_run_cell", lambda _: _say_left_over())
@@ -97,3 +204,92 @@ def _say_left_over() -> None:
         left = ", ".join(f"`{command}`" for command in typist.commands)
         print(f"No debugger asked for {left}: it was closed before, or never opened.")
     typist.commands, typist.scripted = [], False
+
+
+# From outside
+
+
+def free_port() -> int:
+    """A port of this machine's loopback on which nobody listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Attached(contextlib.AbstractContextManager):
+    """Attaches to a program that called `debugpy.listen(("127.0.0.1", port))`, and lets go after.
+
+    It speaks the Debug Adapter Protocol, as an IDE does: JSON messages, each after its length.
+    Source: https://microsoft.github.io/debug-adapter-protocol/specification.
+
+    Raises:
+        TimeoutError: nobody listens, or answers, within `seconds`.
+    """
+
+    def __init__(self, port: int, seconds: float = 60) -> None:
+        self.events, self.number, self.frame = [], 0, None
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                self.socket = socket.create_connection(("127.0.0.1", port), timeout=seconds)
+                break
+            except ConnectionRefusedError:  # the program has just been started
+                if time.monotonic() > until:
+                    raise TimeoutError(f"Nobody listens on port {port}.") from None
+                time.sleep(0.05)
+        self.file = self.socket.makefile("rwb")
+        self.ask("initialize", adapterID="paired", clientID="paired")
+        self.send("attach", justMyCode=True)
+        self.event("initialized")
+        self.ask("configurationDone")
+
+    def send(self, command: str, **arguments) -> int:
+        """Send a request; returns its number."""
+        self.number += 1
+        request = {"seq": self.number, "type": "request"}
+        body = json.dumps({**request, "command": command, "arguments": arguments}).encode()
+        self.file.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        self.file.flush()
+        return self.number
+
+    def _read(self) -> dict:
+        length = 0
+        while line := self.file.readline().strip():
+            length = int(line.removeprefix(b"Content-Length:"))
+        if not length:
+            raise ConnectionError("The program has ended.")
+        return json.loads(self.file.read(length))
+
+    def ask(self, command: str, **arguments) -> dict:
+        """Send a request and return the body of its answer."""
+        number = self.send(command, **arguments)
+        while (message := self._read()).get("request_seq") != number:
+            self.events.append(message)
+        return message.get("body", {})
+
+    def event(self, name: str) -> dict:
+        """Wait for an event, and return its body."""
+        while True:
+            for message in self.events:
+                if message.get("event") == name:
+                    self.events.remove(message)
+                    return message.get("body", {})
+            self.events.append(self._read())
+
+    def wait_for_stop(self) -> dict:
+        """Wait until the program stops; returns the top frame, with `name`, `source` and `line`."""
+        thread = self.event("stopped")["threadId"]
+        self.frame = self.ask("stackTrace", threadId=thread)["stackFrames"][0]
+        return self.frame
+
+    def evaluate(self, expression: str) -> str:
+        """What an expression is where the program has stopped, as text."""
+        answer = self.ask("evaluate", expression=expression, frameId=self.frame["id"])
+        return answer.get("result", "")
+
+    def __exit__(self, *_) -> None:
+        """Let go: the program goes on, without its breakpoints."""
+        with contextlib.suppress(OSError):
+            self.ask("disconnect", terminateDebuggee=False)
+        self.file.close()
+        self.socket.close()

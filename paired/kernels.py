@@ -68,7 +68,9 @@ def _become_kernel(request: dict) -> None:
 
 
 def _answer(request: dict, *inherited: socket.socket) -> dict:
-    """Fork a kernel (`argv`, `cwd`, `env`), or say whether one has ended (`pid`)."""
+    """Fork a kernel (`argv`, `cwd`, `env`), or say whether one has ended (`pid`), or answer."""
+    if not request:
+        return {}
     if "argv" in request:
         pid = os.fork()
         if pid == 0:
@@ -157,6 +159,14 @@ def _ask(address: pathlib.Path, **request) -> dict:
                 return json.loads(file.readline())
         except (OSError, ValueError) as problem:
             raise ForkError(str(problem)) from None
+
+
+def ready(address: pathlib.Path) -> bool:
+    """Wait for a process to fork from to have done its imports; False if it will not answer."""
+    try:
+        return _ask(address) == {}
+    except ForkError:
+        return False
 
 
 class _Process:
