@@ -173,6 +173,7 @@ def _without_libraries(lines: Iterable[str]) -> Iterator[str]:
             if skipping and not skipped:
                 yield "[... skipped frames of libraries]"
             skipped = skipping
+            line = frame[1]  # how deep the stack is depends on how the kernel was started
         elif not line.startswith("  ") and line:
             skipping = skipped = False
         if not skipping:
