@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pathlib
 import re
+import sys
 from collections.abc import Iterator
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -71,6 +72,16 @@ def cells(notebook: pathlib.Path) -> list[tuple[str | None, str, str]]:
     """The id, type and source of each cell of a notebook file."""
     content = json.loads(notebook.read_text(encoding="utf-8"))
     return [(c.get("id"), c["cell_type"], "".join(c["source"])) for c in content["cells"]]
+
+
+def python(framework: str) -> str:
+    """The Python that has this framework: for a GPU each of the two has an environment of its own.
+
+    PyTorch's has both, TensorFlow for the CPU only.
+    """
+    if "gpu" in pathlib.Path(sys.prefix).name:
+        return str(ROOT / f".venv-gpu-{framework}" / "bin" / "python")
+    return sys.executable
 
 
 def twin(framework: str) -> str:

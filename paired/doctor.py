@@ -151,19 +151,13 @@ def gather() -> Facts:
     import psutil
 
     device = "gpu" if "gpu" in pathlib.Path(sys.prefix).name else "cpu"
-    pythons = {
-        name: str(course.ROOT / f".venv-gpu-{name}/bin/python")
-        if device == "gpu"
-        else sys.executable
-        for name in course.FRAMEWORKS
-    }
     memory = psutil.virtual_memory()
     browsers = map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "firefox"))
     return Facts(
         python=platform.python_version(),
         system=f"{platform.system()} {platform.release()}, {platform.machine()}",
         device=device,
-        frameworks={name: probe(name, python) for name, python in pythons.items()},
+        frameworks={name: probe(name, course.python(name)) for name in course.FRAMEWORKS},
         packages={name: _version(name) for name in PACKAGES},
         hardware=_hardware(),
         driver=_driver(),

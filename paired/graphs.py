@@ -255,6 +255,7 @@ def draw(
     places, routes = _layout(graph)
     kinds = [kind for kind in STYLES if any(n.kind == kind for n in graph.nodes.values())]
     halves = {key: _width(node.label) / 2 for key, node in graph.nodes.items()}
+    # An edge that goes round a node may run further out than any node.
     bends = [x for _, points in routes for x, _ in points]
     left = min([x - halves[key] for key, (x, _) in places.items()] + bends) - _MARGIN
     right = max([x + halves[key] for key, (x, _) in places.items()] + bends) + _MARGIN

@@ -68,7 +68,9 @@ def _become_kernel(request: dict) -> None:
 
 
 def _answer(request: dict, *inherited: socket.socket) -> dict:
-    """Fork a kernel (`argv`, `cwd`, `env`), or say whether one has ended (`pid`)."""
+    """Fork a kernel (`argv`, `cwd`, `env`), or say whether one has ended (`pid`), or answer."""
+    if not request:
+        return {}
     if "argv" in request:
         pid = os.fork()
         if pid == 0:
@@ -91,6 +93,10 @@ def serve(framework: str, address: str) -> None:
         server.listen()
         for name in (*_COMMON, *_IMPORTS[framework]):
             importlib.import_module(name)
+        # In a kernel TensorFlow does this while it is imported: what `tf.print` says is then in the
+        # cell's output, and not in the process's.
+        if tf_logging := sys.modules.get("tensorflow.python.ops.logging_ops"):
+            tf_logging.enable_interactive_logging()
         if len(os.listdir("/proc/self/task")) > 1:
             raise ForkError("The imports left threads behind.")
         selector.register(server, selectors.EVENT_READ)
@@ -153,6 +159,14 @@ def _ask(address: pathlib.Path, **request) -> dict:
                 return json.loads(file.readline())
         except (OSError, ValueError) as problem:
             raise ForkError(str(problem)) from None
+
+
+def ready(address: pathlib.Path) -> bool:
+    """Wait for a process to fork from to have done its imports; False if it will not answer."""
+    try:
+        return _ask(address) == {}
+    except ForkError:
+        return False
 
 
 class _Process:

@@ -34,6 +34,9 @@ _POLL_SECONDS = 1.0
 _GRACE_SECONDS = 5.0
 
 
+# How often to start a kernel that dies before it has answered.
+_TRIES = 3
+
 # Where the sockets are of the processes that kernels are forked from.
 _FORK = "PAIRED_FORK"
 
@@ -49,7 +52,24 @@ class Kernel(nbval_kernel.RunningKernel):
     status = "ok"
 
     def __init__(self, address: pathlib.Path | None, cwd: str, startup_timeout: float) -> None:
-        # As nbval's own does it, but for the process that the kernel is forked from.
+        # A kernel binds ports that were free when they were chosen. Let no import come in between;
+        # and where another program was quicker all the same, no cell has run yet: try again.
+        if address and not kernels.ready(address):
+            address = None
+        for tries_left in reversed(range(_TRIES)):
+            self._start(address, cwd)
+            try:
+                self.kc.wait_for_ready(timeout=startup_timeout)
+                self._ensure_iopub_up()
+                return
+            except BaseException as problem:
+                died = isinstance(problem, RuntimeError) and not self.is_alive()
+                self.stop()
+                if not (died and tries_left):
+                    raise
+
+    def _start(self, address: pathlib.Path | None, cwd: str) -> None:
+        """Start a process as nbval does it, but for the process that it is forked from."""
         specs = nbval_kernel.NbvalKernelspecManager()
         name = nbval_kernel.CURRENT_ENV_KERNEL_NAME
         self.km = manager.KernelManager(kernel_name=name, kernel_spec_manager=specs)
@@ -60,12 +80,6 @@ class Kernel(nbval_kernel.RunningKernel):
         self.km.start_kernel(stderr=subprocess.DEVNULL, cwd=cwd)
         self.kc = self.km.client()
         self.kc.start_channels()
-        try:
-            self.kc.wait_for_ready(timeout=startup_timeout)
-            self._ensure_iopub_up()
-        except BaseException:
-            self.stop()
-            raise
 
     def get_message(self, stream: str, timeout: float | None = None) -> dict:
         """Wait for a message, but not for one that a dead kernel can no longer send."""

@@ -88,3 +88,10 @@ def f(x):
     path.write_text(json.dumps({"cells": cells}))
     assert inventory.code_lines(path, "f") == 2
     assert inventory.code_lines(path, "absent") == 0
+
+
+def test_each_framework_has_its_python(monkeypatch, tmp_path):
+    assert course.python("tensorflow") == sys.executable
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv-gpu-pytorch"))
+    where = course.ROOT / ".venv-gpu-tensorflow" / "bin" / "python"
+    assert course.python("tensorflow") == str(where)

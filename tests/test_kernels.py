@@ -117,6 +117,22 @@ def test_no_framework_no_process():
         assert folder is None
 
 
+def test_a_kernel_that_dies_while_it_starts_is_started_again(folder, monkeypatch):
+    start, started = validation.Kernel._start, []
+
+    def unlucky(self, *arguments):
+        start(self, *arguments)
+        started.append(self.km.provisioner.process)
+        if len(started) == 1:
+            started[0].kill()
+            assert ends(started[0].pid)
+
+    monkeypatch.setattr(validation.Kernel, "_start", unlucky)
+    with kernel(folder / "pytorch") as running:
+        assert said(running, "print('usable')") == "usable"
+    assert len(started) == 2
+
+
 def test_kernels_end_with_their_parent(folder, parent):
     running = validation.Kernel(folder / "pytorch", str(course.ROOT), 60)
     process = running.km.provisioner.process

@@ -57,7 +57,8 @@ class _PyTorch:
             "Which line raises the first error? Every operation on a tensor that requires a "
             "gradient is recorded; should this one be?",
             "`with torch.no_grad():` lets you change a leaf in place without a record. Then run "
-            "again: which part of the loss was computed once, and is walked in each step?",
+            "again: which part of the loss was computed once, and is walked in each step? (To "
+            "retain its graph is no cure: it belongs to the first weights.)",
             "D, then B. Compute `penalty` inside of the loop, so that each step builds its whole "
             "graph; put `w -= lr * w.grad` under `torch.no_grad()`.",
         ),
@@ -589,8 +590,8 @@ def custom_gradient(framework, clip_gradient) -> str:
     }
     if _nearly(got, right):
         raise Wrong(
-            "The gradient of `x` agrees to a few digits only: what is added to the divisor "
-            "shortens every row."
+            "The gradient of `x` agrees to a few digits only: what is added to the divisor, "
+            "or rounded to float32, changes every row."
         )
     compare("The gradient of `x`", at_x, right, shape_note="that of `x`.", mistakes=mistakes)
     if at_output is not None and not close(to_numpy(at_output), given):

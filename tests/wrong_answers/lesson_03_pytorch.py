@@ -446,8 +446,8 @@ def stretches_short_rows(gradient, max_norm):
 
 
 @clips(
-    "The gradient of `x` agrees to a few digits only: what is added to the divisor shortens every "
-    "row."
+    "The gradient of `x` agrees to a few digits only: what is added to the divisor, or rounded "
+    "to float32, changes every row."
 )
 def adds_an_epsilon(gradient, max_norm):
     return gradient * (max_norm / (_norm(gradient) + 1e-6)).clamp(max=1)

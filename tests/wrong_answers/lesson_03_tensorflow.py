@@ -480,11 +480,20 @@ def stretches_short_rows(gradient, max_norm):
 
 
 @clips(
-    "The gradient of `x` agrees to a few digits only: what is added to the divisor shortens every "
-    "row."
+    "The gradient of `x` agrees to a few digits only: what is added to the divisor, or rounded "
+    "to float32, changes every row."
 )
 def adds_an_epsilon(gradient, max_norm):
     return gradient * tf.minimum(max_norm / (_norm(gradient) + 1e-6), 1.0)
+
+
+@clips(
+    "The gradient of `x` agrees to a few digits only: what is added to the divisor, or rounded "
+    "to float32, changes every row."
+)
+def casts_a_number_by_way_of_float32(gradient, max_norm):
+    factor = tf.math.divide_no_nan(tf.cast(max_norm, gradient.dtype), _norm(gradient))
+    return gradient * tf.where(_norm(gradient) > max_norm, factor, 1.0)
 
 
 @clips("The gradient of `x` takes no notice of the gradient that arrives.")
