@@ -46,14 +46,10 @@ class _PyTorch:
     """What the checks need of PyTorch: its names of devices, machines for it, its words."""
 
     cpu, nowhere, elsewhere = "cpu", "cuda:99", "meta"
+    makers = ("empty", "zeros", "ones")  # functions that make tensors, on pretended devices, too
     refusals = (RuntimeError, AssertionError)  # what it raises where a device is not there
     libraries = False
-    places = types.MappingProxyType(
-        {
-            "with_gpu": ("cpu", "gpu", "gpu", "error"),
-            "without_gpu": ("cpu", "error", "cpu", "error"),
-        }
-    )
+    places = ("cpu", "gpu", "gpu", "error"), ("cpu", "error", "cpu", "error")
     rules = (
         "PyTorch makes a tensor on the CPU unless it is told otherwise.",
         "PyTorch does what you say, or raises an error.",
@@ -62,12 +58,10 @@ class _PyTorch:
     )
     causes = ("name", "kind", "silent")
     requests = ("/GPU:0", "xpu", "cpu:3")
-    why = types.MappingProxyType(
-        {
-            "name": "the message does not get as far as a device: it cannot read the string.",
-            "kind": "the message speaks of how PyTorch was compiled, not of the machine.",
-            "silent": "no error came, and look at where the tensor is.",
-        }
+    why = (
+        "the message does not get as far as a device: it cannot read the string.",
+        "the message speaks of how PyTorch was compiled, not of the machine.",
+        "no error came, and look at where the tensor is.",
     )
     hints = {  # noqa: RUF012 - a constant
         "predict": (
@@ -128,6 +122,18 @@ class _PyTorch:
                 raise AssertionError("Invalid device id")
             return "NVIDIA H100"
 
+        def making(function: Callable) -> Callable:
+            def make(*size, device=None, **options):
+                asked = torch.get_default_device() if device is None else device
+                kind, number = self.parse(asked) or (None, 0)
+                if kind == "cuda" and number >= gpus:
+                    raise AssertionError("Torch not compiled with CUDA enabled")
+                if gpus and kind in ("cpu", "cuda"):
+                    return self.tensor_on(f"cuda:{number}" if kind == "cuda" else "cpu")
+                return function(*size, device=device, **options)
+
+            return make
+
         answers = {
             (torch.version, "cuda"): cuda,
             (torch.backends.cuda, "is_built"): lambda: cuda is not None,
@@ -145,6 +151,9 @@ class _PyTorch:
                 torch.device("cuda") if gpus or (cuda and not check_available) else None
             ),
         }
+        with torch.device("cpu"):
+            torch.empty(0)  # PyTorch lists once what such a block changes: let it list its own
+        answers |= {(torch, name): making(getattr(torch, name)) for name in self.makers}
         with _patched(answers):
             yield
 
@@ -162,23 +171,11 @@ class _PyTorch:
             to=self.tensor_on,
         )
 
-    def computation(self, gpus: int, pinned: str | None = None) -> Callable:
-        """A computation that runs on the default device of a pretended machine, or where pinned."""
+    def computation(self, pinned: str | None = None) -> Callable:
+        """A computation on the default device, or where pinned."""
         import torch
 
-        def compute():
-            kind, number = self.parse(pinned or torch.get_default_device())
-            if kind == "cuda" and number >= gpus:
-                raise AssertionError("Torch not compiled with CUDA enabled")
-            return self.tensor_on(f"{kind}:{number}" if kind == "cuda" else kind)
-
-        return compute
-
-    def product(self):
-        """A computation that is none of ours to pretend."""
-        import torch
-
-        return torch.ones(2, 2) @ torch.ones(2, 2)
+        return lambda: torch.ones(2, 2, device=pinned)
 
     # What a mended function must leave as it was; the values to leave it at.
     setting, values = "the default device", ("cpu",)
@@ -199,13 +196,9 @@ class _TensorFlow:
     """The same of TensorFlow."""
 
     cpu, nowhere, elsewhere = "/CPU:0", "/GPU:99", None
+    makers = ("constant", "zeros", "ones")
     libraries = True
-    places = types.MappingProxyType(
-        {
-            "with_gpu": ("gpu", "gpu", "gpu", "gpu"),
-            "without_gpu": ("cpu", "cpu", "error", "cpu"),
-        }
-    )
+    places = ("gpu", "gpu", "gpu", "gpu"), ("cpu", "cpu", "error", "cpu")
     rules = (
         "TensorFlow takes the first GPU that it sees, and the CPU if it sees none.",
         "soft placement is on from the start: TensorFlow takes the CPU where there is no GPU.",
@@ -214,12 +207,10 @@ class _TensorFlow:
     )
     causes = ("name", "kind", "number")
     requests = ("cuda:0", "/TPU:0", "/CPU:3")
-    why = types.MappingProxyType(
-        {
-            "name": "the message does not get as far as a device: it cannot read the string.",
-            "kind": "compare the kind that was asked for with `Supported device types`.",
-            "number": "the kind is among `Supported device types`: look at the list of devices.",
-        }
+    why = (
+        "the message does not get as far as a device: it cannot read the string.",
+        "compare the kind that was asked for with `Supported device types`.",
+        "the kind is among `Supported device types`: look at the list of devices.",
     )
     hints = {  # noqa: RUF012 - a constant
         "predict": (
@@ -283,6 +274,22 @@ class _TensorFlow:
     def machine(self, gpus: int, cuda: str | None = "12.5.1") -> Iterator[None]:
         """Let TensorFlow tell of another machine."""
         import tensorflow as tf
+        from tensorflow.python.eager import context
+
+        def making(function: Callable) -> Callable:
+            def make(*arguments, **options):
+                asked = context.context().device_name or (self.gpu(0) if gpus else self.cpu)
+                kind, number = self.parse(asked)
+                there = number < {"cpu": 1, "gpu": gpus}.get(kind, 0)
+                if there and gpus:
+                    return self.tensor_on(asked)
+                if not (there or tf.config.get_soft_device_placement()):
+                    message = f"Could not satisfy device specification '{asked}'."
+                    raise tf.errors.InvalidArgumentError(None, None, message)
+                with tf.device(self.cpu):
+                    return function(*arguments, **options)
+
+            return make
 
         def listed(make: Callable, name: str) -> Callable:
             there = {
@@ -310,6 +317,7 @@ class _TensorFlow:
                 build | ({"cuda_version": cuda, "cudnn_version": "9"} if cuda else {})
             ),
         }
+        answers |= {(tf, name): making(getattr(tf, name)) for name in self.makers}
         with _patched(answers):
             yield
 
@@ -319,28 +327,15 @@ class _TensorFlow:
         name = f"/job:localhost/replica:0/task:0/device:{kind.upper()}:{number}"
         return types.SimpleNamespace(device=name, backing_device=name)
 
-    def computation(self, gpus: int, pinned: str | None = None) -> Callable:
-        """A computation that TensorFlow would place on a pretended machine, or where pinned."""
+    def computation(self, pinned: str | None = None) -> Callable:
+        """A computation on the device of the block, or where pinned."""
         import tensorflow as tf
-        from tensorflow.python.eager import context
 
         def compute():
-            asked = pinned or context.context().device_name or self.gpu(0)
-            kind, number = self.parse(asked)
-            if number < {"cpu": 1, "gpu": gpus}[kind]:
-                return self.tensor_on(asked)
-            if not tf.config.get_soft_device_placement():
-                message = f"Could not satisfy device specification '{asked}'."
-                raise tf.errors.InvalidArgumentError(None, None, message)
-            return self.tensor_on(self.cpu)
+            with tf.device(pinned) if pinned else contextlib.nullcontext():
+                return tf.ones((2, 2))
 
         return compute
-
-    def product(self):
-        """A computation that is none of ours to pretend."""
-        import tensorflow as tf
-
-        return tf.ones((2, 2)) @ tf.ones((2, 2))
 
     setting, values = "soft placement", (True, False)
     setting_note = (
@@ -380,12 +375,12 @@ def _words(name: str, answer, count: int, known: tuple[str, ...]) -> tuple[str, 
 
 def predict(framework, with_gpu, without_gpu) -> str:
     """Where the results of four programs lie, on a machine with a GPU and on one without."""
-    answers = {"with_gpu": with_gpu, "without_gpu": without_gpu}
     answers = {
-        name: _words(name, answer, 4, ("cpu", "gpu", "error")) for name, answer in answers.items()
+        name: _words(name, answer, 4, ("cpu", "gpu", "error"))
+        for name, answer in (("with_gpu", with_gpu), ("without_gpu", without_gpu))
     }
-    for name, right in framework.places.items():
-        programs = zip(answers[name], right, framework.rules, strict=True)
+    for (name, answer), right in zip(answers.items(), framework.places, strict=True):
+        programs = zip(answer, right, framework.rules, strict=True)
         for number, (said, is_, why) in enumerate(programs, start=1):
             if said != is_:
                 raise Wrong(f'`{name}`, program {number}, is not "{said}": {why}')
@@ -456,9 +451,10 @@ def _compare_fact(name: str, said, is_, machine: str) -> None:
 def explain_error(framework, causes, pick_device) -> str:
     """Name why three requests fail; write a function that asks before, and never falls back."""
     words = _words("causes", causes, 3, ("name", "kind", "number", "silent"))
-    for request, said, is_ in zip(framework.requests, words, framework.causes, strict=True):
+    requests = zip(framework.requests, words, framework.causes, framework.why, strict=True)
+    for request, said, is_, why in requests:
         if said != is_:
-            raise Wrong(f'The cause of "{request}" is not "{said}": {framework.why[is_]}')
+            raise Wrong(f'The cause of "{request}" is not "{said}": {why}')
     many = int(np.random.default_rng().integers(5, 9))
     gpu, some_gpu = framework.gpu, framework.some_gpu()
     for wanted, gpus, machine in (
@@ -628,7 +624,7 @@ def bug_hunt(framework, run_on) -> str:
 
 def _check_run_on(framework, run_on, setting) -> None:
     cpu, gpu = framework.cpu, framework.gpu
-    pretend = framework.computation
+    compute = framework.computation()
 
     def ask(device: str, compute: Callable, gpus: int, machine: str):
         """The answer, or the error in its place, and how to begin a sentence about it."""
@@ -641,16 +637,14 @@ def _check_run_on(framework, run_on, setting) -> None:
             gave.append(compute())
             return gave[0]
 
-        answer = None
+        answer = refusal = None
         try:
             with framework.machine(gpus):
                 answer = call(run_on, device=device, compute=counted)
         except RecursionError:
             raise
-        except framework.refusals as error:
+        except (ZeroDivisionError, *framework.refusals) as error:
             refusal = error
-        else:
-            refusal = None
         if framework.get() != setting:
             after = "an error" if refusal else "it returns"
             raise Wrong(
@@ -693,44 +687,32 @@ def _check_run_on(framework, run_on, setting) -> None:
             )
         raise Wrong(f"{said} returns a result that lies {there}{extra}: it must raise an error.")
 
-    lands(cpu, framework.product, 0, "without a GPU")
-    lands(cpu, pretend(2), 2, "with two GPUs")
-    lands(gpu(0), pretend(1), 1, "with one GPU")
-    lands(gpu(1), pretend(2), 2, "with two GPUs")
+    lands(cpu, compute, 0, "without a GPU")
+    lands(cpu, compute, 2, "with two GPUs")
+    lands(gpu(0), compute, 1, "with one GPU")
+    lands(gpu(1), compute, 2, "with two GPUs")
     if framework.elsewhere:
         always = f'of any kind, where "{framework.elsewhere}" is always there,'
-        lands(framework.elsewhere, framework.product, 0, always)
-    refuses(gpu(0), pretend(0), 0, "without a GPU")
-    refuses(gpu(1), pretend(1), 1, "with one GPU")
-    refuses(framework.nowhere, framework.product, 0, "without a GPU")
+        lands(framework.elsewhere, compute, 0, always)
+    refuses(gpu(0), compute, 0, "without a GPU")
+    refuses(gpu(1), compute, 1, "with one GPU")
+    refuses(framework.nowhere, compute, 0, "without a GPU")
     own = ", because `compute` put it there"
-    refuses(gpu(1), pretend(2, pinned=cpu), 2, "with two GPUs", own)
-    refuses(gpu(1), pretend(12, pinned=gpu(10)), 12, "with 12 GPUs", own)
+    refuses(gpu(1), framework.computation(cpu), 2, "with two GPUs", own)
+    refuses(gpu(1), framework.computation(gpu(10)), 12, "with 12 GPUs", own)
 
     def fails():
         raise ZeroDivisionError
 
-    with contextlib.suppress(ZeroDivisionError):
-        try:
-            ask(cpu, fails, 0, "without a GPU")
-        except Wrong:
-            if framework.get() != setting:
-                raise
-            raise Wrong("An error of `compute` itself must reach the caller as it is.") from None
-        else:
-            raise Wrong("An error of `compute` itself must reach the caller as it is.")
-    if framework.get() != setting:
-        raise Wrong(
-            f"After an error your function leaves {framework.setting} changed. "
-            f"{framework.setting_note}"
-        )
+    if not isinstance(ask(cpu, fails, 0, "without a GPU")[1], ZeroDivisionError):
+        raise Wrong("An error of `compute` itself must reach the caller as it is.")
 
 
 # What `diagnose` may answer, in the order in which it is to look, and why.
 _REASONS = types.MappingProxyType(
     {
         "works": "whatever else is so, it sees a GPU.",
-        "no gpu": "there is neither a driver nor a GPU on the bus.",
+        "no gpu": "there is neither a driver nor a GPU in the machine.",
         "no driver": "there is a GPU, and no driver for it.",
         "hidden": "`CUDA_VISIBLE_DEVICES` names no GPU.",
         "cpu build": "the build was made for no version of CUDA.",
@@ -785,7 +767,7 @@ def _machines(framework) -> Iterator[tuple[dict, str]]:
                 "gpus": [], "cuda": builds[build], "hardware": hardware, "driver": version,
                 "hidden": hiding[hidden], "words": says[word],
             }  # fmt: skip
-            there = "" if hardware else ", no GPU on the bus"
+            there = "" if hardware else ", no GPU in the machine"
             words = f"{build}, {has}{hidden}{there}{word}"
             yield facts, words
             if _diagnosis(facts) in ("old driver", "libraries", "unknown"):

@@ -441,15 +441,15 @@ def add_diagnoses(wrong: WrongAnswers, libraries: bool) -> None:
 
     @wrong.brings(
         "diagnose",
-        'With a build for the CPU, no driver, no GPU on the bus it is not "no driver": '
-        "there is neither a driver nor a GPU on the bus.",
+        'With a build for the CPU, no driver, no GPU in the machine it is not "no driver": '
+        "there is neither a driver nor a GPU in the machine.",
     )
     def knows_no_machine_without_a_gpu(facts):
         return diagnosis(facts, **{"no gpu": lambda f: False})
 
     @wrong.brings(
         "diagnose",
-        "With a build for the CPU, a driver that is new enough, no GPU on the bus it is "
+        "With a build for the CPU, a driver that is new enough, no GPU in the machine it is "
         'not "no gpu": the build was made for no version of CUDA.',
     )
     def asks_for_the_hardware_only(facts):
