@@ -93,10 +93,12 @@ def serve(framework: str, address: str) -> None:
         server.listen()
         for name in (*_COMMON, *_IMPORTS[framework]):
             importlib.import_module(name)
-        # In a kernel TensorFlow does this while it is imported: what `tf.print` says is then in the
-        # cell's output, and not in the process's.
+        # In a kernel TensorFlow decides while it is imported to print into the cell's output, what
+        # `tf.print` says and AutoGraph's warnings, and not into the process's.
         if tf_logging := sys.modules.get("tensorflow.python.ops.logging_ops"):
             tf_logging.enable_interactive_logging()
+        if ag_logging := sys.modules.get("tensorflow.python.autograph.utils.ag_logging"):
+            ag_logging.echo_log_to_stdout = True
         if len(os.listdir("/proc/self/task")) > 1:
             raise ForkError("The imports left threads behind.")
         selector.register(server, selectors.EVENT_READ)
