@@ -47,6 +47,13 @@ class Lab:
         self.process.send_signal(signal.SIGINT)
         return self.process.communicate(timeout=30)[0]
 
+    def end(self) -> None:
+        """Stop it if it runs; killed, it would leave a kernel behind that waits in a debugger."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if self.process.poll() is None:
+                self.stop()
+        self.process.kill()
+
 
 def write_notebook(path: pathlib.Path, *sources: str) -> None:
     """A notebook of a heading, the file's name, and these code cells."""
@@ -90,13 +97,14 @@ def start_lab():
                 command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
             )
             stack.enter_context(process)
-            stack.callback(process.kill)
-            words = ""
+            lab = Lab(process, "", "")
+            stack.callback(lab.end)
             while line := process.stdout.readline():
-                words += line
+                lab.words += line
                 if address := re.search(r"http://\S+", line):
-                    return Lab(process, address[0], words)
-            pytest.fail(f"JupyterLab did not start:\n{words}")
+                    lab.url = address[0]
+                    return lab
+            pytest.fail(f"JupyterLab did not start:\n{lab.words}")
 
         yield start
 

@@ -1,10 +1,15 @@
 """Debuggers in real kernels: the transcript is true, and a debugger left open harms nothing."""
 
+import contextlib
 import dataclasses
+import itertools
+import json
 import re
+import socket
 import subprocess
 import sys
 
+import psutil
 import pytest
 from conftest import kernel, said
 
@@ -380,3 +385,95 @@ def test_plain_python(tmp_path, commands, typed, status, printed, sentence):
     assert done.stdout.endswith(printed)
     assert sentence in done.stderr
     assert bool(sentence) == bool(done.stderr)
+
+
+LISTENING = """\
+import debugpy
+print(*debugpy.listen(("127.0.0.1", 0)), flush=True)
+debugpy.wait_for_client()
+
+def halve(x):
+    y = x / 2
+    return y
+
+print(halve(3), flush=True)
+"""
+
+
+class Client:
+    """An IDE, as little of it as can attach: it speaks the Debug Adapter Protocol."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.file = connection.makefile("rwb")
+        self.numbers = itertools.count(1)
+        self.heard = []
+
+    def ask(self, command: str, **arguments) -> int:
+        number = next(self.numbers)
+        request = {"seq": number, "type": "request", "command": command, "arguments": arguments}
+        body = json.dumps(request).encode()
+        self.file.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        self.file.flush()
+        return number
+
+    def hear(self, **wanted) -> dict:
+        """Wait for a message like this; returns its body."""
+        while not (found := [m for m in self.heard if wanted.items() <= m.items()]):
+            size = int(self.file.readline().removeprefix(b"Content-Length: "))
+            self.file.readline()
+            self.heard.append(json.loads(self.file.read(size)))
+            assert self.heard[-1].get("success", True), self.heard[-1]
+        return found[0].get("body", {})
+
+    def call(self, command: str, **arguments) -> dict:
+        return self.hear(type="response", request_seq=self.ask(command, **arguments))
+
+
+def listener(port: int) -> tuple[psutil.Process, list[str]]:
+    """The process that listens on a port (debugpy's adapter is nobody's child), and where."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            sockets = [c for c in process.net_connections() if c.status == psutil.CONN_LISTEN]
+            if any(each.laddr.port == port for each in sockets):
+                return process, [each.laddr.ip for each in sockets]
+    raise LookupError(port)
+
+
+def test_an_ide_attaches_from_outside_on_loopback(tmp_path):
+    file = tmp_path / "listening.py"
+    file.write_text(LISTENING)
+    line = LISTENING.splitlines().index("    return y") + 1
+    command = [sys.executable, "-Xfrozen_modules=off", file]  # or debugpy warns of them
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            host, port = process.stdout.readline().split()
+            adapter, addresses = listener(int(port))
+            assert set(addresses) == {host} == {"127.0.0.1"}
+            with socket.create_connection((host, int(port)), timeout=60) as connection:
+                ide = Client(connection)
+                ide.call("initialize", adapterID="test", pathFormat="path")
+                attached = ide.ask("attach", justMyCode=True)
+                ide.hear(type="event", event="initialized")
+                points = ide.call(
+                    "setBreakpoints", source={"path": str(file)}, breakpoints=[{"line": line}]
+                )
+                assert points["breakpoints"][0]["verified"]
+                ide.call("configurationDone")
+                ide.hear(type="response", request_seq=attached)
+                stopped = ide.hear(type="event", event="stopped")
+                assert stopped["reason"] == "breakpoint"
+                frame, *_ = ide.call("stackTrace", threadId=stopped["threadId"])["stackFrames"]
+                assert (frame["name"], frame["line"]) == ("halve", line)
+                scope, *_ = ide.call("scopes", frameId=frame["id"])["scopes"]
+                number = scope["variablesReference"]
+                variables = ide.call("variables", variablesReference=number)["variables"]
+                assert {v["name"]: v["value"] for v in variables} == {"x": "3", "y": "1.5"}
+                ide.call("continue", threadId=stopped["threadId"])
+                assert process.stdout.readline() == "1.5\n"
+                ide.hear(type="event", event="terminated")
+                ide.call("disconnect")
+                ide.file.close()
+            assert process.wait(timeout=60) == 0
+        finally:
+            process.kill()
+    assert psutil.wait_procs([adapter], timeout=60)[1] == [], "nothing outlives it"

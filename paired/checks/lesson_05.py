@@ -397,8 +397,8 @@ class _TensorFlow:
         ),
         "first_inf": (
             "Call `run(free_energy, X, W, debug=True)` in a cell of its own. There, "
-            "`run -f has_inf_or_nan` stops after "
-            "the run, and lists the tensors that are not finite, in the order of their making.",
+            "`run -f has_inf_or_nan` stops after the run, and lists the nodes that are not "
+            "finite. `ni NODE` names a node's inputs: walk back to the one whose inputs are fine.",
             "log(1 + exp(s)) is max(s, 0) + log(1 + exp(-|s|)): nothing grows. Or ask "
             "`tf.nn.softplus`. Then debug again: something else is not finite.",
             '"gate/grown". `gate = tf.nn.softplus(scores)`, and `energy = -tf.reduce_logsumexp('
