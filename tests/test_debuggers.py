@@ -200,7 +200,7 @@ def run_cell(running, code: str, *answers: str, keyboard: bool = True, stop_at: 
 
 def comparable(transcript: str) -> str:
     """Without the process's number, and without tfdbg's times and the width of their column."""
-    transcript = re.sub(r"\S*ipykernel_\d+[/\\]\d+\.py", "CELL", transcript)
+    transcript = re.sub(r"\S*ipykernel_\d+[/\\]\d+\.py", "cell", transcript)
     return re.sub(r"^(t \(ms\)|\[[\d.]+\]) +", "TIME ", transcript, flags=re.MULTILINE)
 
 
@@ -319,7 +319,7 @@ def test_breakpoints_end_with_their_cell(torch_kernel):
     commands = ("b divide, x > 2", "c", "p x", "c")
     cell = script(*commands) + "halve(1)\nprint([divide(x) for x in (2, 3)])"
     first, second = (run_cell(torch_kernel, cell, keyboard=False) for _ in range(2))
-    assert in_order(["Breakpoint 1 at CELL", "p x\n3", "[1.0, 0.5]"], first.printed)
+    assert in_order(["Breakpoint 1 at cell", "p x\n3", "[1.0, 0.5]"], first.printed)
     assert first == second
     assert run_cell(torch_kernel, "print(divide(3))", keyboard=False).printed == "0.5\n"
 
@@ -331,13 +331,6 @@ def test_another_kind_of_tracing_goes_on(torch_kernel):
     torch_kernel.kc.execute_interactive(cell, allow_stdin=False, output_hook=lambda _: None)
     goes_on = "print(sys.gettrace() is tracer)\nsys.settrace(None)"
     assert said(torch_kernel, goes_on) == "True"
-
-
-def test_stopping_code_that_a_debugger_has_let_go_opens_it_again(torch_kernel):
-    cell = "import time\nhalve(3)\nprint('endless')\nwhile True:\n    time.sleep(0.01)"
-    ran = run_cell(torch_kernel, script("c") + cell, stop_at="endless")
-    assert "Program interrupted." in ran.printed
-    assert ran.sentence == f"{STOPPED} {AGAIN}", "and a second stop ends it"
 
 
 def test_transcripts_of_twenty_runs_are_identical(torch_kernel, tensorflow_kernel):
