@@ -151,6 +151,11 @@ class _Server:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def pid(self) -> int | None:
+        """The number of the server's process; None if it runs no more."""
+        return self._process.pid if self.running else None
+
+    @property
     def log(self) -> str:
         """The last lines that the server has printed."""
         return "\n".join(self._lines)
@@ -270,7 +275,7 @@ class _Server:
         atexit.register(self.stop)
         ready = threading.Event()
         self._reader = threading.Thread(
-            target=self._read, args=(self._process.stdout, ready), daemon=True
+            target=self._read, args=(self._process, ready), daemon=True
         )
         self._reader.start()
         ready.wait(_START_SECONDS)
@@ -281,20 +286,24 @@ class _Server:
             self.stop()
             raise DashboardError(f"{self.name} did not answer within {_START_SECONDS} s.")
         self._reader.join(_STOP_SECONDS)
-        if not _free(port):
+        if "already in use" in self.log or not _free(port):
             self.stop()
             return False
         sentence = self._ended().replace("has ended", "did not start")
         self.stop()
         raise DashboardError(sentence.replace("Start it again with .start().", "").strip())
 
-    def _read(self, stream: Iterable[str], ready: threading.Event) -> None:
+    def _read(self, process: subprocess.Popen, ready: threading.Event) -> None:
         with contextlib.suppress(ValueError):  # it was closed
-            for line in stream:
+            for line in process.stdout:
                 if line.startswith(f"{self.name} {_READY}"):
                     ready.set()
                 else:
                     self._lines.append(line.rstrip("\n"))
+        # It closes its output a little before it is gone. Taken for one that runs meanwhile, it would
+        # be given the address of the server that has taken its port.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_SECONDS)
         ready.set()
 
     def _answers(self, port: int) -> bool:
@@ -413,7 +422,9 @@ class Visdom(_Server):
         self._say(self._ended() if not self.running else "Visdom does not answer.")
 
     def _say(self, why: str) -> None:
-        why = why.replace("Start it again with .start().", "").replace("Start it with .start().", "")
+        why = why.replace("Start it again with .start().", "").replace(
+            "Start it with .start().", ""
+        )
         print(
             f"{why.strip()} What you send to it is kept. Start it again with .start(): it shows "
             "everything."
@@ -703,7 +714,9 @@ async def _serve_visdom(folder: str, port: int, base_url: str) -> None:
         @classmethod
         def get_absolute_path(cls, root: str, path: str) -> str:
             fetched = super().get_absolute_path(root, path)
-            return fetched if os.path.exists(fetched) else super().get_absolute_path(visdoms_own, path)
+            return (
+                fetched if os.path.exists(fetched) else super().get_absolute_path(visdoms_own, path)
+            )
 
         def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
             own = absolute_path.startswith(visdoms_own + os.sep)
@@ -731,7 +744,11 @@ async def _serve_visdom(folder: str, port: int, base_url: str) -> None:
     base_handlers.BaseHandler.prepare = prepare
     for handler in (socket_handlers.SocketHandler, socket_handlers.VisSocketHandler):
         handler.check_origin = lambda self, _: _here(self.request, bool(base_url))
-    for handler in (web_handlers.IndexHandler, web_handlers.EnvHandler, web_handlers.CompareHandler):
+    for handler in (
+        web_handlers.IndexHandler,
+        web_handlers.EnvHandler,
+        web_handlers.CompareHandler,
+    ):
         get = handler.get
         handler.get = lambda self, *a, get=get: Page.get(self) if missing_page() else get(self, *a)
 
