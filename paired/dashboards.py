@@ -274,9 +274,7 @@ class _Server:
         )
         atexit.register(self.stop)
         ready = threading.Event()
-        self._reader = threading.Thread(
-            target=self._read, args=(self._process, ready), daemon=True
-        )
+        self._reader = threading.Thread(target=self._read, args=(self._process, ready), daemon=True)
         self._reader.start()
         ready.wait(_START_SECONDS)
         if self.running and self._answers(port):
