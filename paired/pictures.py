@@ -134,6 +134,8 @@ def debugger_v2(browser) -> None:
             page.goto(f"{server.url}#debugger-v2")
             tensor = page.locator(".tensor-container").get_by_role("button", name="log_p:0")
             tensor.first.click(timeout=MILLISECONDS)
+            alerts = page.locator(".alerts-container", has_text="NaN/∞ ∞: 6")
+            alerts.wait_for(timeout=MILLISECONDS)  # five operations, and the whole function
             frame = page.locator(".stack-frame-container", has_text="log_of_softmax")
             frame.scroll_into_view_if_needed(timeout=MILLISECONDS)
             # The name of the machine is nobody's business.
