@@ -162,7 +162,7 @@ class _Server:
             DashboardError: it does not; the message has its last words.
         """
         if not self.running:
-            raise DashboardError(self._ended())
+            raise DashboardError(f"{self._why()} Start it again with .start().")
 
     def start(self) -> "_Server":
         """Start the server, and return when it answers; one that runs is left alone.
@@ -215,7 +215,7 @@ class _Server:
 
     def __exit__(self, kind: object, *_: object) -> None:
         if self._process is not None and not self.running and kind is None:
-            print(self._ended())
+            print(self._why())
         self.stop()
 
     def __repr__(self) -> str:
@@ -226,27 +226,31 @@ class _Server:
     def _refuse_taken(self, port: int) -> None:
         if _free(port):
             return
-        if _occupant(port) == self.name:
+        occupant = _occupant(port)
+        if occupant == self.name:
             raise DashboardError(
                 f"{self.name} is running on port {port} already, at http://{ADDRESS}:{port}/. Use "
                 "it there, stop it where you started it, or leave `port` out: then this one takes "
                 "the first port that is free."
             )
         raise DashboardError(
-            f"Port {port} is taken by another program. Choose another, or leave `port` out for the "
+            f"Port {port} is taken by {occupant or 'another program'}. Choose another, or leave `port` out for the "
             "first that is free."
         )
 
-    def _ended(self) -> str:
-        """Say that the server does not run, how it ended, and what to do."""
+    def _why(self, what: str = "has ended") -> str:
+        """Say that the server does not run, and how it ended."""
         if self._process is None:
-            return f"{self.name} is not running. Start it with .start()."
-        code = self._process.wait()
-        with contextlib.suppress(ValueError):
-            code = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+            return f"{self.name} is not running."
+        code: int | str = self._process.wait()
+        self._reader.join(_STOP_SECONDS)
+        if isinstance(code, int) and code < 0:
+            code = signal.Signals(-code).name
+        else:
+            code = f"exit status {code}"
         words = "".join(f"\n  {line}" for line in list(self._lines)[-5:])
-        words = f" Its last words:{words}\n" if words else " It said nothing. "
-        return f"{self.name} has ended ({code}).{words}Start it again with .start()."
+        said = f" Its last words:{words}\n" if words else " It said nothing."
+        return f"{self.name} {what} ({code}).{said}"
 
     def _launch(self, port: int) -> bool:
         """Start the process; False if the port was taken meanwhile.
@@ -284,9 +288,9 @@ class _Server:
         if not _free(port):
             self.stop()
             return False
-        sentence = self._ended().replace("has ended", "did not start")
+        why = self._why("did not start")
         self.stop()
-        raise DashboardError(sentence.replace("Start it again with .start().", "").strip())
+        raise DashboardError(why)
 
     def _read(self, stream: Iterable[str], ready: threading.Event) -> None:
         with contextlib.suppress(ValueError):  # it was closed
@@ -410,14 +414,8 @@ class Visdom(_Server):
         self._up.clear()
         for client in self._clients:
             client.offline = True
-        self._say(self._ended() if not self.running else "Visdom does not answer.")
-
-    def _say(self, why: str) -> None:
-        why = why.replace("Start it again with .start().", "").replace("Start it with .start().", "")
-        print(
-            f"{why.strip()} What you send to it is kept. Start it again with .start(): it shows "
-            "everything."
-        )
+        why = "Visdom does not answer." if self.running else self._why()
+        print(f"{why} What you send to it is kept; after .start() it shows everything.")
 
     def _replay(self) -> None:
         clients = list(self._clients)
@@ -449,7 +447,7 @@ def _remove(path: str, owner: int) -> None:
 
 @contextlib.contextmanager
 def _without_torch():
-    """Visdom imports PyTorch if it finds it: two seconds and 200 MB that TensorFlow's half saves."""
+    """Visdom imports PyTorch if it finds it: two seconds and 200 MB that nobody here needs."""
     if "torch" in sys.modules:
         yield
         return
@@ -533,7 +531,8 @@ def _client_class() -> type:
                         return msg.get("win") or True
                 elif _changes(endpoint, msg):
                     return super()._send(msg, endpoint, quiet, from_log, create)
-                raise DashboardError(owner._ended())
+                why = "Visdom does not answer." if owner.running else owner._why()
+                raise DashboardError(f"{why} Start it again with .start().")
 
         def win_exists(self, win: str, env: str | None = None) -> bool | None:
             """Whether there is such a window."""
@@ -695,19 +694,21 @@ async def _serve_visdom(folder: str, port: int, base_url: str) -> None:
     from tornado import web
     from visdom.server.handlers import base_handlers, socket_handlers, web_handlers
 
-    visdoms_own = app.tornado_settings["static_path"]
+    visdoms = app.tornado_settings["static_path"]
 
     class Files(web.StaticFileHandler):
         """The files of two folders: those that were fetched, and those that Visdom brings."""
 
         @classmethod
         def get_absolute_path(cls, root: str, path: str) -> str:
-            fetched = super().get_absolute_path(root, path)
-            return fetched if os.path.exists(fetched) else super().get_absolute_path(visdoms_own, path)
+            fetched, own = map(
+                functools.partial(super().get_absolute_path, path=path), (root, visdoms)
+            )
+            return fetched if os.path.exists(fetched) else own
 
         def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
-            own = absolute_path.startswith(visdoms_own + os.sep)
-            return super().validate_absolute_path(visdoms_own if own else root, absolute_path)
+            own = absolute_path.startswith(visdoms + os.sep)
+            return super().validate_absolute_path(visdoms if own else root, absolute_path)
 
         @classmethod
         def make_static_url(cls, settings: dict, path: str, include_version: bool = True) -> str:
@@ -731,7 +732,8 @@ async def _serve_visdom(folder: str, port: int, base_url: str) -> None:
     base_handlers.BaseHandler.prepare = prepare
     for handler in (socket_handlers.SocketHandler, socket_handlers.VisSocketHandler):
         handler.check_origin = lambda self, _: _here(self.request, bool(base_url))
-    for handler in (web_handlers.IndexHandler, web_handlers.EnvHandler, web_handlers.CompareHandler):
+    for name in ("IndexHandler", "EnvHandler", "CompareHandler"):
+        handler = getattr(web_handlers, name)
         get = handler.get
         handler.get = lambda self, *a, get=get: Page.get(self) if missing_page() else get(self, *a)
 
