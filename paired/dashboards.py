@@ -37,7 +37,7 @@ import traceback
 import types
 import urllib.parse
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from paired import course
@@ -234,8 +234,8 @@ class _Server:
                 "the first port that is free."
             )
         raise DashboardError(
-            f"Port {port} is taken by {occupant or 'another program'}. Choose another, or leave `port` out for the "
-            "first that is free."
+            f"Port {port} is taken by {occupant or 'another program'}. Choose another, or leave "
+            "`port` out for the first that is free."
         )
 
     def _why(self, what: str = "has ended") -> str:
@@ -732,10 +732,31 @@ async def _serve_visdom(folder: str, port: int, base_url: str) -> None:
     base_handlers.BaseHandler.prepare = prepare
     for handler in (socket_handlers.SocketHandler, socket_handlers.VisSocketHandler):
         handler.check_origin = lambda self, _: _here(self.request, bool(base_url))
+    seen: dict[pathlib.Path, float] = {}
+
+    def look_again(state: dict) -> None:
+        """The server behind a tile shows what others have saved meanwhile."""
+        for file in pathlib.Path(folder).glob("*.json"):
+            with contextlib.suppress(OSError, ValueError):  # it is being written
+                if base_url and seen.get(file) != (changed := file.stat().st_mtime):
+                    state[file.stem] = json.loads(file.read_text(encoding="utf-8"))
+                    seen[file] = changed
+
+    def draw(handler: Any, *arguments: str, get: Callable) -> None:
+        if missing_page():
+            Page.get(handler)
+            return
+        look_again(handler.state)
+        drawn = [file for file in seen if handler.state[file.stem]["jsons"]]
+        if drawn and not handler.state["main"]["jsons"] and not arguments[0].strip("/"):
+            newest = max(drawn, key=seen.get)  # "main", which is the usual page, is empty
+            handler.redirect(f"{base_url}/env/{urllib.parse.quote(newest.stem)}")
+        else:
+            get(handler, *arguments)
+
     for name in ("IndexHandler", "EnvHandler", "CompareHandler"):
         handler = getattr(web_handlers, name)
-        get = handler.get
-        handler.get = lambda self, *a, get=get: Page.get(self) if missing_page() else get(self, *a)
+        handler.get = functools.partialmethod(draw, get=handler.get)
 
     app.tornado_settings["static_path"] = str(PAGE)
     app.tornado_settings["static_handler_class"] = Files
@@ -761,10 +782,11 @@ def main(arguments: list[str] | None = None) -> None:
     visdom.add_argument("--base-url", default="")
     options, rest = parser.parse_known_args(arguments)
     _end_with(options.parent)
-    if options.kind == "tensorboard":
-        _serve_tensorboard(rest)
-    else:
-        asyncio.run(_serve_visdom(options.folder, options.port, options.base_url))
+    with contextlib.suppress(KeyboardInterrupt):
+        if options.kind == "tensorboard":
+            _serve_tensorboard(rest)
+        else:
+            asyncio.run(_serve_visdom(options.folder, options.port, options.base_url))
 
 
 if __name__ == "__main__":
