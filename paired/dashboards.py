@@ -66,10 +66,10 @@ class DashboardError(RuntimeError):
         return [f"DashboardError: {self}"]
 
 
-def missing_page() -> str | None:
+def missing_page(page: pathlib.Path | None = None) -> str | None:
     """None if the files of Visdom's page are there, else a sentence that says what to do."""
     files = json.loads(_PAGE_FILES.read_text(encoding="utf-8"))
-    if all((PAGE / file).exists() for file in files):
+    if all(((page or PAGE) / file).exists() for file in files):
         return None
     return (
         "Visdom's page cannot be drawn: its files could not be fetched when the environment was "
@@ -363,7 +363,8 @@ class Visdom(_Server):
         self._posts: str | None = None
 
     def _arguments(self, port: int) -> list[str]:
-        return ["visdom", "--folder", str(self.folder), "--port", str(port)]
+        options = ["--folder", str(self.folder), "--port", str(port), "--page", str(PAGE)]
+        return ["visdom", *options]
 
     def start(self) -> "Visdom":
         """Start the server, as `_Server.start` does, and post again what it has forgotten."""
@@ -494,10 +495,8 @@ def _client_class() -> type:
         def _handle_post(self, url: str, data: Any = None) -> str:
             answer = self.session.post(url, data=data or {}, timeout=_ANSWER_SECONDS)
             if not answer.ok:
-                raise DashboardError(
-                    f"Visdom's server could not do this (status {answer.status_code}). The reason "
-                    "is in the server's .log."
-                )
+                reason = answer.text.strip().rpartition("\n")[2] or f"status {answer.status_code}"
+                raise DashboardError(f"Visdom's server could not do this. It says: {reason}")
             return answer.text
 
         def _log(self, msg: dict, endpoint: str) -> None:
@@ -687,7 +686,7 @@ def _here(request: Any, proxied: bool) -> bool:
     )
 
 
-async def _serve_visdom(folder: str, port: int, base_url: str) -> None:
+async def _serve_visdom(folder: str, port: int, base_url: str, page: pathlib.Path) -> None:
     """Be Visdom's server: as it is, but for where its files are and whom it answers."""
     with _without_torch():
         from visdom.server import app
@@ -722,7 +721,7 @@ async def _serve_visdom(folder: str, port: int, base_url: str) -> None:
         """Instead of a blank page, what is missing."""
 
         def get(self, *_: str) -> None:
-            sentence = html.escape(missing_page() or "Load this page again.")
+            sentence = html.escape(missing_page(page) or "Load this page again.")
             self.write(f"<!doctype html><title>visdom</title><p>{sentence}</p>")
 
     def prepare(self: Any) -> None:
@@ -730,6 +729,8 @@ async def _serve_visdom(folder: str, port: int, base_url: str) -> None:
             raise web.HTTPError(http.HTTPStatus.FORBIDDEN)
 
     base_handlers.BaseHandler.prepare = prepare
+    # Visdom's own wants a page error.html, which is not there, and then does not answer at all.
+    base_handlers.BaseHandler.write_error = web.RequestHandler.write_error
     for handler in (socket_handlers.SocketHandler, socket_handlers.VisSocketHandler):
         handler.check_origin = lambda self, _: _here(self.request, bool(base_url))
     seen: dict[pathlib.Path, float] = {}
@@ -743,7 +744,7 @@ async def _serve_visdom(folder: str, port: int, base_url: str) -> None:
                     seen[file] = changed
 
     def draw(handler: Any, *arguments: str, get: Callable) -> None:
-        if missing_page():
+        if missing_page(page):
             Page.get(handler)
             return
         look_again(handler.state)
@@ -758,7 +759,7 @@ async def _serve_visdom(folder: str, port: int, base_url: str) -> None:
         handler = getattr(web_handlers, name)
         handler.get = functools.partialmethod(draw, get=handler.get)
 
-    app.tornado_settings["static_path"] = str(PAGE)
+    app.tornado_settings["static_path"] = str(page)
     app.tornado_settings["static_handler_class"] = Files
     app.tornado_settings["autoreload"] = False  # it would start again when a module is edited
     # Environments are loaded now: saved before it was looked at, one that is loaded late is lost.
@@ -780,13 +781,15 @@ def main(arguments: list[str] | None = None) -> None:
     visdom.add_argument("--folder", required=True)
     visdom.add_argument("--port", type=int, required=True)
     visdom.add_argument("--base-url", default="")
+    visdom.add_argument("--page", type=pathlib.Path, default=PAGE)
     options, rest = parser.parse_known_args(arguments)
     _end_with(options.parent)
     with contextlib.suppress(KeyboardInterrupt):
         if options.kind == "tensorboard":
             _serve_tensorboard(rest)
         else:
-            asyncio.run(_serve_visdom(options.folder, options.port, options.base_url))
+            given = options.folder, options.port, options.base_url, options.page
+            asyncio.run(_serve_visdom(*given))
 
 
 if __name__ == "__main__":
