@@ -145,6 +145,93 @@ def debugger_v2(browser) -> None:
             refuse(page)
 
 
+def beside(columns: list[list[bytes]], gap: int = 16) -> bytes:
+    """Several screenshots as one: columns from left to right, in each its PNGs from top to bottom.
+
+    `gap` is the distance between them in pixels.
+    """
+    from PIL import Image
+
+    images = [[Image.open(io.BytesIO(png)).convert("RGB") for png in column] for column in columns]
+    widths = [max(image.width for image in column) for column in images]
+    height = max(sum(image.height + gap for image in column) for column in images)
+    whole = Image.new("RGB", (sum(widths) + gap * (len(widths) + 1), height + gap), "white")
+    x = gap
+    for column, width in zip(images, widths, strict=True):
+        y = gap
+        for image in column:
+            whole.paste(image, (x, y))
+            y += image.height + gap
+        x += width + gap
+    png = io.BytesIO()
+    whole.save(png, "PNG")
+    return png.getvalue()
+
+
+def _tensorboard_view(page, server: dashboards.TensorBoard, view: str, tag: str, card: str) -> bytes:
+    """One card of a view: the bold run's, where each run has its own."""
+    page.goto("about:blank")
+    page.goto(f"{server.url}#{view}")
+    if view == "timeseries":
+        page.locator(".settings-button").first.click(timeout=MILLISECONDS)  # closes the settings
+        page.get_by_role("combobox", name="Filter tags (regex)").fill(tag)
+    else:
+        page.get_by_label("Filter tags (regular expressions supported)").fill(tag)
+    found = page.locator(card).filter(has_text=tag)
+    if view != "timeseries":
+        found = found.filter(has_text="bold")
+    found.first.wait_for(timeout=MILLISECONDS)
+    page.wait_for_timeout(2000)  # it is drawn, and its animation is over
+    return found.first.screenshot()
+
+
+def _tensorboard_graph(page, server: dashboards.TensorBoard, network: str) -> bytes:
+    """The graph, with the network opened."""
+    page.goto("about:blank")
+    page.goto(f"{server.url}#graphs")
+    node = page.locator(f"#svg g.node[data-name='{network}']")
+    node.first.dblclick(timeout=MILLISECONDS)
+    page.wait_for_timeout(1500)
+    page.locator("#svg").click(position={"x": 5, "y": 5})  # nothing is selected
+    page.get_by_text("Fit to screen").click()
+    page.wait_for_timeout(1500)
+    box = page.locator("#svg #root").bounding_box()
+    margin = 8
+    return page.screenshot(
+        clip={
+            "x": box["x"] - margin,
+            "y": box["y"] - margin,
+            "width": box["width"] + 2 * margin,
+            "height": box["height"] + 2 * margin,
+        }
+    )
+
+
+def tensorboard_06(browser) -> None:
+    """Lesson 06: cards of TensorBoard's views, of the runs that both halves log."""
+    columns: list[list[bytes]] = [[], [], [], []]
+    for framework, network in {"pytorch": "Sequential", "tensorflow": "net_1"}.items():
+        run_until(FOLDER / f"06_visualising_{framework}.ipynb", "log-graph")
+        logs = dashboards.RECORDS / framework / "tensorboard"
+        with dashboards.TensorBoard(logs) as server, offline_page(browser, 1100, 700) as page:
+            if framework == course.FRAMEWORKS[0]:
+                columns[0] = [
+                    _tensorboard_view(page, server, "timeseries", "loss/test", "scalar-card"),
+                    _tensorboard_view(page, server, "audio", "loss", "tf-audio-loader"),
+                ]
+                columns[1] = [
+                    _tensorboard_view(page, server, "images", "filters", "tf-image-loader"),
+                    _tensorboard_view(page, server, "histograms", "weight", "tf-histogram-loader"),
+                    _tensorboard_view(
+                        page, server, "distributions", "gradient", "tf-distribution-loader"
+                    ),
+                ]
+            graph = _tensorboard_graph(page, server, network)
+            columns[2 + course.FRAMEWORKS.index(framework)] = [graph]
+            refuse(page)
+    save("06_tensorboard", beside(columns))
+
+
 def refuse(page) -> None:
     """Fail if the page wanted anything from the internet.
 
@@ -155,7 +242,10 @@ def refuse(page) -> None:
         raise PictureError(f"The page asked for addresses outside this machine: {page.outside}.")
 
 
-PICTURES: dict[str, Callable] = {"05_debugger_v2": debugger_v2}
+PICTURES: dict[str, Callable] = {
+    "05_debugger_v2": debugger_v2,
+    "06_tensorboard": tensorboard_06,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
