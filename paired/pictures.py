@@ -6,20 +6,27 @@ asked for; the browser refuses it, and the picture fails.
 
 import argparse
 import contextlib
+import datetime
 import io
+import json
 import pathlib
+import random
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.parse
 from collections.abc import Callable, Iterator
+from importlib import metadata
 
-from paired import course, dashboards, notebooks
+from paired import course, dashboards, events, notebooks
 
 FOLDER = course.ROOT / "notebooks"
 COLOURS = 48  # of a picture: pages have few, and a small file is fetched sooner
 MILLISECONDS = 60_000  # that a page may take to show what it should
+# How long TensorBoard's page is left alone: it can look every 30 s, if that is switched on.
+_PATIENCE_SECONDS = 40
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # In a container there is no sandbox; the others keep Chromium from calling home.
 _SWITCHES = (
@@ -108,12 +115,12 @@ def run_until(notebook: pathlib.Path, last: str, before: str = "") -> None:
                     )
 
 
-def save(name: str, png: bytes) -> None:
+def save(name: str, png: bytes, colours: int = COLOURS) -> None:
     """Write a screenshot to `notebooks/<name>.png`, in few colours, and say its size."""
     from PIL import Image
 
     path = FOLDER / f"{name}.png"
-    picture = Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    picture = Image.open(io.BytesIO(png)).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
     picture.save(path, optimize=True)
     size = f"{picture.width} x {picture.height}, {path.stat().st_size / 1000:.0f} kB"
     print(f"{notebooks.relative(path)}: {size}", flush=True)
@@ -168,13 +175,30 @@ def beside(columns: list[list[bytes]], gap: int = 16) -> bytes:
     return png.getvalue()
 
 
-def _tensorboard_view(page, server: dashboards.TensorBoard, view: str, tag: str, card: str) -> bytes:
+def _around(page, locator, scale: float = 1, margin: int = 6) -> bytes:
+    """What the page shows of an element and a little around it, in another size if wanted."""
+    from PIL import Image
+
+    box = locator.bounding_box()
+    corner = {"x": box["x"] - margin, "y": box["y"] - margin}
+    size = {"width": box["width"] + 2 * margin, "height": box["height"] + 2 * margin}
+    png = io.BytesIO(page.screenshot(clip=corner | size))
+    image, smaller = Image.open(png), io.BytesIO()
+    image = image.resize((round(image.width * scale), round(image.height * scale)))
+    image.save(smaller, "PNG")
+    return smaller.getvalue()
+
+
+def _tensorboard_view(
+    page, server: dashboards.TensorBoard, view: str, tag: str, card: str
+) -> bytes:
     """One card of a view: the bold run's, where each run has its own."""
     page.goto("about:blank")
     page.goto(f"{server.url}#{view}")
     if view == "timeseries":
         page.locator(".settings-button").first.click(timeout=MILLISECONDS)  # closes the settings
         page.get_by_role("combobox", name="Filter tags (regex)").fill(tag)
+        page.keyboard.press("Escape")  # closes the list of tags below it
     else:
         page.get_by_label("Filter tags (regular expressions supported)").fill(tag)
     found = page.locator(card).filter(has_text=tag)
@@ -182,7 +206,7 @@ def _tensorboard_view(page, server: dashboards.TensorBoard, view: str, tag: str,
         found = found.filter(has_text="bold")
     found.first.wait_for(timeout=MILLISECONDS)
     page.wait_for_timeout(2000)  # it is drawn, and its animation is over
-    return found.first.screenshot()
+    return _around(page, found.first)
 
 
 def _tensorboard_graph(page, server: dashboards.TensorBoard, network: str) -> bytes:
@@ -195,25 +219,16 @@ def _tensorboard_graph(page, server: dashboards.TensorBoard, network: str) -> by
     page.locator("#svg").click(position={"x": 5, "y": 5})  # nothing is selected
     page.get_by_text("Fit to screen").click()
     page.wait_for_timeout(1500)
-    box = page.locator("#svg #root").bounding_box()
-    margin = 8
-    return page.screenshot(
-        clip={
-            "x": box["x"] - margin,
-            "y": box["y"] - margin,
-            "width": box["width"] + 2 * margin,
-            "height": box["height"] + 2 * margin,
-        }
-    )
+    return _around(page, node.first, scale=0.7)
 
 
 def tensorboard_06(browser) -> None:
     """Lesson 06: cards of TensorBoard's views, of the runs that both halves log."""
-    columns: list[list[bytes]] = [[], [], [], []]
+    columns: list[list[bytes]] = [[], [], []]
     for framework, network in {"pytorch": "Sequential", "tensorflow": "net_1"}.items():
         run_until(FOLDER / f"06_visualising_{framework}.ipynb", "log-graph")
         logs = dashboards.RECORDS / framework / "tensorboard"
-        with dashboards.TensorBoard(logs) as server, offline_page(browser, 1100, 700) as page:
+        with dashboards.TensorBoard(logs) as server, offline_page(browser, 1100, 900) as page:
             if framework == course.FRAMEWORKS[0]:
                 columns[0] = [
                     _tensorboard_view(page, server, "timeseries", "loss/test", "scalar-card"),
@@ -226,10 +241,114 @@ def tensorboard_06(browser) -> None:
                         page, server, "distributions", "gradient", "tf-distribution-loader"
                     ),
                 ]
-            graph = _tensorboard_graph(page, server, network)
-            columns[2 + course.FRAMEWORKS.index(framework)] = [graph]
+            columns[2].append(_tensorboard_graph(page, server, network))
             refuse(page)
-    save("06_tensorboard", beside(columns))
+    save("06_tensorboard", beside(columns), colours=96)
+    _remember_delays("TensorBoard", "tensorboard", browser, _tensorboard_delays(browser))
+
+
+def _tensorboard_delays(browser) -> dict[str, object]:
+    """How long a logged point takes to the page: by itself, and while its reload button is pressed."""
+    events.prepare()
+    from tensorboard.compat.proto import event_pb2, summary_pb2
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+    with tempfile.TemporaryDirectory() as folder:
+        writer = EventFileWriter(folder)
+
+        def log(step: int) -> None:
+            value = summary_pb2.Summary.Value(tag="loss", simple_value=step % 3)
+            summary = summary_pb2.Summary(value=[value])
+            writer.add_event(event_pb2.Event(step=step, wall_time=time.time(), summary=summary))
+            writer.flush()
+
+        for step in range(3):
+            log(step)
+        with dashboards.TensorBoard(folder) as server, offline_page(browser, 1100, 900) as page:
+            page.goto(f"{server.url}#timeseries")
+            card = page.locator("scalar-card")
+            card.wait_for(timeout=MILLISECONDS)
+            page.add_style_tag(content="mat-spinner { display: none !important }")
+            page.wait_for_timeout(3000)
+
+            def delay(step: int, seconds: float, reload: bool) -> float | None:
+                before, began = card.screenshot(), time.monotonic()
+                log(step)
+                while time.monotonic() - began < seconds:
+                    if reload:
+                        page.locator(".reload-button").first.click()
+                    page.wait_for_timeout(100)
+                    if card.screenshot() != before:
+                        return round(time.monotonic() - began, 1)
+                return None
+
+            alone = delay(3, _PATIENCE_SECONDS, reload=False)
+            page.locator(".reload-button").first.click()
+            page.wait_for_timeout(6000)
+            pressed = []
+            for step in range(4, 10):
+                pressed.append(delay(step, MILLISECONDS / 1000, reload=True))
+                page.wait_for_timeout(random.uniform(0, 5000))  # at any point between two looks
+            refuse(page)
+    about = {"seconds by itself": alone, "waited at most": _PATIENCE_SECONDS}
+    return about | {"seconds with its reload button": pressed}
+
+
+def visdom_06(browser) -> None:
+    """Lesson 06: Visdom's page with the panes of the calm run, and the inputs that steer."""
+    run_until(FOLDER / "06_visualising_pytorch.ipynb", "restart")
+    saved = dashboards.RECORDS / "visdom"
+    with dashboards.Visdom(saved) as server, offline_page(browser, 1280, 1240) as page:
+        page.goto(f"{server.url}env/pytorch-calm")
+        page.locator(".react-grid-item").nth(11).wait_for(timeout=MILLISECONDS)
+        page.wait_for_timeout(3000)  # the graph's nodes have found their places
+        save("06_visdom", page.screenshot(), colours=96)
+        refuse(page)
+    _remember_delays("Visdom", "visdom", browser, _visdom_delays(browser))
+
+
+# In the page: a promise of the time, in milliseconds, when the frame after a line's change is drawn.
+_DRAWN = """() => {
+    const drawn = () => document.querySelector('.scatterlayer path.js-line').getAttribute('d');
+    const before = drawn();
+    window.seen = new Promise(resolve => {
+        const look = () => drawn() === before
+            ? requestAnimationFrame(look)
+            : requestAnimationFrame(() => resolve(Date.now()));
+        look();
+    });
+}"""
+
+
+def _visdom_delays(browser) -> dict[str, object]:
+    """How long a point of a line takes from the call to the page."""
+    with tempfile.TemporaryDirectory() as folder, dashboards.Visdom(folder) as server:
+        vis = server.client("delay")
+        vis.line([0.0, 1.0], [0, 1], win="loss")
+        with offline_page(browser) as page:
+            page.goto(f"{server.url}env/delay")
+            line = page.locator(".scatterlayer path.js-line")
+            line.wait_for(state="attached", timeout=MILLISECONDS)
+            page.wait_for_timeout(2000)
+            seconds = []
+            for step in range(2, 12):
+                page.evaluate(_DRAWN)
+                began = time.time()
+                vis.line([float(step % 3)], [step], win="loss", update="append")
+                seconds.append(round(page.evaluate("window.seen") / 1000 - began, 3))
+                page.wait_for_timeout(300)
+            refuse(page)
+    return {"seconds by itself": seconds}
+
+
+def _remember_delays(tool: str, distribution: str, browser, delays: dict[str, object]) -> None:
+    """Keep what was measured in `notebooks/06_latency.json`, with the date and the versions."""
+    path = FOLDER / "06_latency.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    about = {"date": f"{datetime.date.today()}", "version": metadata.version(distribution)}
+    known[tool] = about | {"Chromium": browser.version} | delays
+    path.write_text(json.dumps(dict(sorted(known.items())), indent=2) + "\n", encoding="utf-8")
+    print(f"{notebooks.relative(path)}: {tool}", flush=True)
 
 
 def refuse(page) -> None:
@@ -245,6 +364,7 @@ def refuse(page) -> None:
 PICTURES: dict[str, Callable] = {
     "05_debugger_v2": debugger_v2,
     "06_tensorboard": tensorboard_06,
+    "06_visdom": visdom_06,
 }
 
 
