@@ -278,9 +278,7 @@ class _Server:
         )
         atexit.register(self.stop)
         ready = threading.Event()
-        self._reader = threading.Thread(
-            target=self._read, args=(self._process, ready), daemon=True
-        )
+        self._reader = threading.Thread(target=self._read, args=(self._process, ready), daemon=True)
         self._reader.start()
         ready.wait(_START_SECONDS)
         if self.running and self._answers(port):
@@ -304,8 +302,8 @@ class _Server:
                     ready.set()
                 else:
                     self._lines.append(line.rstrip("\n"))
-        # It closes its output a little before it is gone. Taken for one that runs meanwhile, it would
-        # be given the address of the server that has taken its port.
+        # It closes its output a little before it is gone. Taken meanwhile for one that runs, it
+        # would be given the address of the server that has taken its port.
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_STOP_SECONDS)
         ready.set()

@@ -61,7 +61,8 @@ def tiles(images: np.ndarray, low: float, high: float, zoom: int = 16) -> np.nda
 
     Args:
         images: of shape `(n, height, width)`.
-        low, high: the values that become white and black; what lies outside is cut off.
+        low: the value that becomes white, as do those below.
+        high: the value that becomes black, as do those above.
         zoom: how many pixels wide and high one becomes, and how wide the gaps are.
 
     Returns:

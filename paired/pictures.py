@@ -10,7 +10,6 @@ import datetime
 import io
 import json
 import pathlib
-import random
 import shutil
 import subprocess
 import sys
@@ -243,12 +242,12 @@ def tensorboard_06(browser) -> None:
                 ]
             columns[2].append(_tensorboard_graph(page, server, network))
             refuse(page)
-    save("06_tensorboard", beside(columns), colours=96)
+    save("06_tensorboard", beside(columns), colours=256)
     _remember_delays("TensorBoard", "tensorboard", browser, _tensorboard_delays(browser))
 
 
 def _tensorboard_delays(browser) -> dict[str, object]:
-    """How long a logged point takes to the page: by itself, and while its reload button is pressed."""
+    """How long a logged point takes to the page: by itself, and while its reload button is used."""
     events.prepare()
     from tensorboard.compat.proto import event_pb2, summary_pb2
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
@@ -288,26 +287,26 @@ def _tensorboard_delays(browser) -> dict[str, object]:
             pressed = []
             for step in range(4, 10):
                 pressed.append(delay(step, MILLISECONDS / 1000, reload=True))
-                page.wait_for_timeout(random.uniform(0, 5000))  # at any point between two looks
+                page.wait_for_timeout(700 * (step - 3))  # at another point between two looks
             refuse(page)
-    about = {"seconds by itself": alone, "waited at most": _PATIENCE_SECONDS}
-    return about | {"seconds with its reload button": pressed}
+    found = {"seconds by itself": alone and [alone], "waited": _PATIENCE_SECONDS}
+    return found | {"seconds with its reload button": pressed}
 
 
 def visdom_06(browser) -> None:
     """Lesson 06: Visdom's page with the panes of the calm run, and the inputs that steer."""
     run_until(FOLDER / "06_visualising_pytorch.ipynb", "restart")
     saved = dashboards.RECORDS / "visdom"
-    with dashboards.Visdom(saved) as server, offline_page(browser, 1280, 1240) as page:
+    with dashboards.Visdom(saved) as server, offline_page(browser, 1400, 1160) as page:
         page.goto(f"{server.url}env/pytorch-calm")
         page.locator(".react-grid-item").nth(11).wait_for(timeout=MILLISECONDS)
         page.wait_for_timeout(3000)  # the graph's nodes have found their places
-        save("06_visdom", page.screenshot(), colours=96)
+        save("06_visdom", page.screenshot(), colours=256)
         refuse(page)
     _remember_delays("Visdom", "visdom", browser, _visdom_delays(browser))
 
 
-# In the page: a promise of the time, in milliseconds, when the frame after a line's change is drawn.
+# In the page: promises the time, in milliseconds, of the frame after a line's change.
 _DRAWN = """() => {
     const drawn = () => document.querySelector('.scatterlayer path.js-line').getAttribute('d');
     const before = drawn();
