@@ -33,10 +33,10 @@ class Audio(NamedTuple):
 def prepare() -> None:
     """Keep TensorFlow out of a kernel that has not imported it.
 
-    TensorBoard's Python library, which PyTorch's writer uses, imports TensorFlow for its file
-    functions wherever it is installed: seconds, hundreds of megabytes, and a red block of log
-    lines. It has a stand-in of its own, and takes that when it finds a module of this name.
-    Without effect once TensorFlow is imported.
+    Call it before `torch.utils.tensorboard` is imported. TensorBoard's Python library, which that
+    uses, imports TensorFlow for its file functions wherever it is installed: seconds, hundreds of
+    megabytes, and a red block of log lines. It has a stand-in of its own, and takes that when it
+    finds a module of this name. Without effect once TensorFlow is imported.
     """
     if "tensorflow" not in sys.modules and _NO_TENSORFLOW not in sys.modules:
         module = types.ModuleType(_NO_TENSORFLOW)

@@ -24,9 +24,9 @@ import json, sys
 from paired import events
 import numpy as np
 import torch
-from torch.utils.tensorboard import SummaryWriter
 events.prepare()
-folder, picture, values, samples = sys.argv[1], *map(np.array, json.loads(sys.argv[2]))
+from torch.utils.tensorboard import SummaryWriter
+folder, picture, values, samples = sys.argv[1], *map(np.array, json.load(sys.stdin))
 writer = SummaryWriter(folder)
 for step in range(30):
     writer.add_scalar("loss/train", 1 / (step + 1), step)
@@ -45,7 +45,7 @@ from paired import events, frameworks
 import numpy as np
 with frameworks.quiet_import():
     import keras, tensorflow as tf
-folder, picture, values, samples = sys.argv[1], *map(np.array, json.loads(sys.argv[2]))
+folder, picture, values, samples = sys.argv[1], *map(np.array, json.load(sys.stdin))
 writer = tf.summary.create_file_writer(folder)
 with writer.as_default():
     for step in range(30):
@@ -74,8 +74,10 @@ def run(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     logged = json.dumps([PICTURE.tolist(), VALUES.tolist(), SAMPLES.tolist()])
     program = {"pytorch": PYTORCH, "tensorflow": TENSORFLOW}[request.param]
-    command = [course.python(request.param), "-c", program, str(folder), logged]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=course.ROOT, timeout=120)
+    command = [course.python(request.param), "-c", program, str(folder)]
+    done = subprocess.run(
+        command, input=logged, capture_output=True, text=True, cwd=course.ROOT, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "False\n", "TensorFlow in PyTorch's process, or kept out of its own"
     return folder
