@@ -748,7 +748,7 @@ async def _serve_visdom(folder: str, port: int, base_url: str, page: pathlib.Pat
             raise web.HTTPError(http.HTTPStatus.FORBIDDEN)
 
     base_handlers.BaseHandler.prepare = prepare
-    # Visdom's own wants a page error.html, which is not there, and then does not answer at all.
+    # Visdom's own wants a page error.html, which is not there, and then answers without a word.
     base_handlers.BaseHandler.write_error = web.RequestHandler.write_error
     for handler in (socket_handlers.SocketHandler, socket_handlers.VisSocketHandler):
         handler.check_origin = lambda self, _: _here(self.request, bool(base_url))
