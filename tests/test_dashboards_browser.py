@@ -18,6 +18,24 @@ RANDOM = np.random.default_rng(0)
 TONE = np.sin(np.arange(8000) / 10, dtype=np.float32) / 2  # one second
 
 
+# The places of a graph's circles that can be seen, once they have come to rest.
+INSIDE = """async circles => {
+    const centre = circle => {
+        const box = circle.getBoundingClientRect()
+        return [box.x + box.width / 2, box.y + box.height / 2].map(Math.round)
+    }
+    let before, now = circles.map(centre)
+    do {
+        before = now
+        await new Promise(go => setTimeout(go, 300))
+        now = circles.map(centre)
+    } while (String(before) !== String(now))
+    const pane = circles[0].closest(".Network_Div").getBoundingClientRect()
+    const seen = ([x, y]) => x > pane.left && x < pane.right && y > pane.top && y < pane.bottom
+    return [...new Set(now.filter(seen).map(String))]
+}"""
+
+
 class Panes:
     """The windows on Visdom's page."""
 
@@ -89,6 +107,8 @@ def check_drawn(panes: Panes) -> None:
     graph = panes.titled("graph").locator(".Network_Div svg")
     expect(graph.locator("circle")).to_have_count(3)
     expect(graph.locator("line.link")).to_have_count(2)
+    places = graph.locator("circle").evaluate_all(INSIDE)
+    assert len(places) == 3
     assert graph.locator("g.node text").all_text_contents() == ["in", "hidden", "out"]
     # MathJax, with its own file of letters.
     formula = panes.page.locator(".gtitle-math-group use, .gtitle-math-group svg path")
