@@ -351,7 +351,7 @@ class Builder:
             try:
                 self.run_npm(folder)
                 self.copy_page(folder / "node_modules")
-            except InstallError as error:
+            except (InstallError, OSError) as error:
                 print(
                     f"\nThe files of Visdom's page could not be fetched. {error}\n"
                     "Everything else is ready. Until then Visdom's page says what is missing; the "

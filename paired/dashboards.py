@@ -25,6 +25,7 @@ import http.client
 import json
 import os
 import pathlib
+import queue
 import re
 import signal
 import socket
@@ -152,7 +153,7 @@ class _Server:
 
     @property
     def pid(self) -> int | None:
-        """The number of the server's process; None if it runs no more."""
+        """The number of the server's process; None if it does not run."""
         return self._process.pid if self.running else None
 
     @property
@@ -277,36 +278,37 @@ class _Server:
             errors="replace",
         )
         atexit.register(self.stop)
-        ready = threading.Event()
-        self._reader = threading.Thread(target=self._read, args=(self._process, ready), daemon=True)
+        said: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._reader = threading.Thread(
+            target=self._read, args=(self._process.stdout, said), daemon=True
+        )
         self._reader.start()
-        ready.wait(_START_SECONDS)
-        if self.running and self._answers(port):
-            self.port = port
-            return True
-        if self.running:
+        try:
+            # An answer alone could be that of another server, which took the port meanwhile.
+            if said.get(timeout=_START_SECONDS) and self._answers(port):
+                self.port = port
+                return True
+            self._process.wait(_STOP_SECONDS)
+        except (queue.Empty, subprocess.TimeoutExpired):
             self.stop()
-            raise DashboardError(f"{self.name} did not answer within {_START_SECONDS} s.")
+            raise DashboardError(f"{self.name} did not answer within {_START_SECONDS} s.") from None
         self._reader.join(_STOP_SECONDS)
-        if "already in use" in self.log or not _free(port):
+        if "in use" in self.log or not _free(port):
             self.stop()
             return False
         why = self._why("did not start")
         self.stop()
         raise DashboardError(why)
 
-    def _read(self, process: subprocess.Popen, ready: threading.Event) -> None:
+    def _read(self, stream: Iterable[str], said: queue.SimpleQueue) -> None:
+        """Keep what the process prints; say True when it is ready, False when it has ended."""
         with contextlib.suppress(ValueError):  # it was closed
-            for line in process.stdout:
+            for line in stream:
                 if line.startswith(f"{self.name} {_READY}"):
-                    ready.set()
+                    said.put(True)
                 else:
                     self._lines.append(line.rstrip("\n"))
-        # It closes its output a little before it is gone. Taken meanwhile for one that runs, it
-        # would be given the address of the server that has taken its port.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_STOP_SECONDS)
-        ready.set()
+        said.put(False)
 
     def _answers(self, port: int) -> bool:
         until = time.monotonic() + _START_SECONDS
@@ -451,6 +453,15 @@ def _remove(path: str, owner: int) -> None:
     if os.getpid() == owner:
         with contextlib.suppress(OSError):
             os.remove(path)
+
+
+def _without_tensorflow() -> None:
+    """TensorBoard then uses what it has in TensorFlow's place to read and write event files.
+
+    It is built without TensorFlow by adding this module; see `tensorboard/compat/__init__.py`.
+    """
+    name = "tensorboard.compat.notf"
+    sys.modules.setdefault(name, types.ModuleType(name))
 
 
 @contextlib.contextmanager
@@ -631,12 +642,18 @@ def press(client: Any, window: str, event_type: str = "PropertyUpdate", **event:
 
 
 def prepare() -> None:
-    """Let `%tensorboard` start a server that ends with the kernel.
+    """Let `%tensorboard` start a server that ends with the kernel, and PyTorch write without noise.
 
     TensorBoard's magic runs the program that TENSORBOARD_BINARY names, or the first `tensorboard`
     on the PATH, which need not be this environment's, and nothing ends it. It also takes a server
     that was killed for one that runs; what such servers have left behind is removed here.
+
+    PyTorch's `SummaryWriter` goes through TensorBoard, which imports TensorFlow where it finds it,
+    for seconds and with red lines, only to write files. Where TensorFlow has not been imported by
+    now, TensorBoard's own stand-in writes them.
     """
+    if "tensorflow" not in sys.modules:
+        _without_tensorflow()
     os.environ["TENSORBOARD_BINARY"] = str(_MAGIC)
     os.environ["PAIRED_PYTHON"] = sys.executable
     for file in pathlib.Path(tempfile.gettempdir(), ".tensorboard-info").glob("pid-*.info"):
@@ -664,8 +681,8 @@ def _end_with(parent: int) -> None:
 
 
 def _serve_tensorboard(arguments: list[str]) -> None:
-    """Be TensorBoard, without TensorFlow: its own stand-in reads the event files."""
-    sys.modules["tensorboard.compat.notf"] = types.ModuleType("tensorboard.compat.notf")
+    """Be TensorBoard, without TensorFlow."""
+    _without_tensorflow()
     from tensorboard import main, program
 
     class Server(program.TensorBoard):
@@ -736,7 +753,7 @@ async def _serve_visdom(folder: str, port: int, base_url: str, page: pathlib.Pat
             raise web.HTTPError(http.HTTPStatus.FORBIDDEN)
 
     base_handlers.BaseHandler.prepare = prepare
-    # Visdom's own wants a page error.html, which is not there, and then does not answer at all.
+    # Visdom's own wants a page error.html, which is not there, and then answers without a word.
     base_handlers.BaseHandler.write_error = web.RequestHandler.write_error
     for handler in (socket_handlers.SocketHandler, socket_handlers.VisSocketHandler):
         handler.check_origin = lambda self, _: _here(self.request, bool(base_url))

@@ -131,9 +131,8 @@ def test_a_server_that_dies_says_how(kind, tmp_path, capsys):
 
 
 def test_last_words_are_kept(server):
-    process = psutil.Process(server._process.pid)
-    ask(server, "/error/once-more")
-    process.terminate()
+    assert ask(server, "/once-more", Origin="https://example.org")[0] == 403
+    server._process.terminate()
     server._process.wait()
     with pytest.raises(DashboardError, match="SIGTERM") as caught:
         server.check()
@@ -348,7 +347,7 @@ def test_an_environment_survives_a_save_before_anybody_has_looked_at_it(tmp_path
 def test_what_the_server_cannot_do_is_a_sentence(server):
     client = server.client()
     client.line([1, 2], win="w")
-    with pytest.raises(DashboardError, match="could not do this. It says: TypeError: object of"):
+    with pytest.raises(DashboardError, match="It says: TypeError: object of"):
         client._send({"data": None, "win": "w", "name": "a", "append": True}, endpoint="update")
     assert "TypeError: object of" in server.log
     assert server.running
@@ -459,6 +458,24 @@ def test_a_server_behind_a_tile_shows_what_was_saved_after_it_started(tmp_path):
         connection.close()
         tile.send_signal(signal.SIGINT)
         assert tile.wait(10) == 0
+
+
+def test_pytorch_writes_for_tensorboard_without_tensorflow(tmp_path):
+    code = """
+import sys
+from paired import dashboards
+dashboards.prepare()
+from torch.utils.tensorboard import SummaryWriter
+with SummaryWriter(sys.argv[1]) as writer:
+    writer.add_scalar("loss", 0.5, 1)
+assert "tensorflow" not in sys.modules
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+events = EventAccumulator(sys.argv[1]).Reload()
+print(events.Scalars("loss")[0].value)
+    """
+    command = [sys.executable, "-c", code, tmp_path]
+    process = subprocess.run(command, capture_output=True, text=True, cwd=course.ROOT)
+    assert (process.stdout, process.stderr) == ("0.5\n", "")
 
 
 def test_records_are_in_the_checkout():
