@@ -370,6 +370,14 @@ def test_every_wrong_answer_brings_its_own_message(half):
 
 
 @each_half
+def test_other_right_answers_pass(half):
+    module = importlib.import_module(f"wrong_answers.lesson_{half.lesson[:2]}_{half.framework}")
+    for name, answers in module.wrong.right:
+        said = verdict(half.tasks[name], *answers)
+        assert (name, answers, said[0]) == (name, answers, "Solved"), said[1]
+
+
+@each_half
 def test_no_task_of_the_course_lets_an_answer_raise(half):
     nasty = [answer(source) for source, _ in NASTY.values()]
     for task in half.tasks.values():
