@@ -594,7 +594,7 @@ changes("The share is the share of wrong answers.",
         right=lambda scores, y: scores.argmax(dim=1) != y[:, 0])  # fmt: skip
 changes("The share is a number of examples, not their share.", mean=lambda a: torch.cat(a).sum())
 changes("The share is in percent: return a share, from 0 to 1.",
-        mean=lambda answers: 100 * torch.cat(answers).double().mean())  # fmt: skip
+        mean=lambda answers: 100 * torch.cat(answers).float().mean())  # fmt: skip
 
 
 @evaluates("The network was in training mode, and your function leaves layers in evaluation mode.")
