@@ -397,37 +397,31 @@ class _TensorFlow:
             tf.config.run_functions_eagerly(before)
 
     def networks(self, rng: np.random.Generator) -> Iterator[tuple]:
-        import keras
+        from keras import Input, Model, layers
 
-        kinds = {
-            name: functools.partial(kind, name=name, dtype="float64")
-            for name, kind in {
-                "first": functools.partial(keras.layers.Dense, 4),
-                "relu": keras.layers.ReLU,
-                "drop": functools.partial(keras.layers.Dropout, 0.5),
-                "second": functools.partial(keras.layers.Dense, 4),
-                "norm": keras.layers.BatchNormalization,
-                "add": keras.layers.Add,
-                "out": functools.partial(keras.layers.Dense, 2),
-            }.items()
-        }
+        order, kind = (
+            ("first", "relu", "drop", "second", "norm", "add", "out"),
+            {"dtype": "float64"},
+        )
         bads = ("first", "second", "second", "second", None)
         for bad, value in zip(bads, _SPOILING, strict=True):
-            layers = {name: kind() for name, kind in kinds.items()}
-            inputs = keras.Input((3,), dtype="float64")
-            body = first = layers["relu"](layers["first"](inputs))
-            for name in ("drop", "second", "norm"):
-                body = layers[name](body)
-            model = keras.Model(inputs, layers["out"](layers["add"]([body, first])))
+            inputs = Input((3,), **kind)
+            first = layers.Dense(4, name="first", **kind)(inputs)
+            first = layers.ReLU(name="relu", **kind)(first)
+            body = layers.Dropout(0.5, name="drop", **kind)(first)
+            body = layers.Dense(4, name="second", **kind)(body)
+            body = layers.BatchNormalization(name="norm", **kind)(body)
+            body = layers.Add(name="add", **kind)([body, first])
+            model = Model(inputs, layers.Dense(2, name="out", **kind)(body))
             for weight in model.trainable_weights:
                 weight.assign(rng.uniform(0.1, 1, size=weight.shape))
             if value == "overflow":
-                for name in ("first", "second"):
-                    layers[name].kernel.assign(1e200 * layers[name].kernel)
+                for kernel in (model.get_layer(name).kernel for name in ("first", "second")):
+                    kernel.assign(1e200 * kernel)
             elif bad:
-                bias = layers[bad].bias
+                bias = model.get_layer(bad).bias
                 bias.assign(np.where(np.arange(4) == 1, value, bias))
-            yield model, self.data(rng.uniform(0.1, 1, size=(6, 3))), bad, tuple(kinds)
+            yield model, self.data(rng.uniform(0.1, 1, size=(6, 3))), bad, order
 
     def classifier(self, rng: np.random.Generator, *, training: bool) -> tuple:
         from keras import Input, Sequential, layers
