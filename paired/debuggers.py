@@ -30,6 +30,8 @@ _TIDY = [
         (r"[^\s'\"]*__autograph_generated_file\w+\.py", "generated"),
         (r"[^\s'\"]*[/\\]site-packages[/\\]", ""),
         (r"[^\s'\"]*[/\\][Ll]ib[/\\](python3\.\d+[/\\])?(?=\w+(\.py|[/\\]))", ""),
+        # How deep the kernel's own stack is, which depends on how the kernel was started.
+        (r"skipping \d+ hidden frame\(s\)", "skipping hidden frames"),
         # tfdbg's clock: when each tensor was written.
         (r"^\[\d+\.\d{3}\] +", "[t]      "),
         (r"^t \(ms\) +", "t (ms)   "),
