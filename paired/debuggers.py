@@ -185,6 +185,7 @@ def _without_libraries(lines: Iterable[str]) -> Iterator[str]:
 def _tidy_tfdbg() -> None:
     try:
         from tensorflow.python.debug.cli import readline_ui
+        from tensorflow.python.debug.cli.debugger_cli_common import EXPLICIT_USER_EXIT
     except ImportError:  # native Windows has no readline
         return
     ui = readline_ui.ReadlineUI
@@ -199,7 +200,10 @@ def _tidy_tfdbg() -> None:
             init_command, greeted = None if greeted else init_command, True
         elif init_command and init_command.startswith("lt"):  # by time, which moves
             init_command += " -s tensor_name"
-        return plain(self, init_command=init_command, title=title, **kwargs)
+        answer = plain(self, init_command=init_command, title=title, **kwargs)
+        if answer == EXPLICIT_USER_EXIT and _shell():  # or tfdbg would raise SystemExit
+            _close("`exit` ends tfdbg and the program that it debugs, here the cell.")
+        return answer
 
     def display(_, output) -> None:
         print(*_without_libraries(output.lines), sep="\n")

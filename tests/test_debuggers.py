@@ -315,6 +315,18 @@ def test_code_that_catches_every_exception_does_not_swallow_the_end(torch_kernel
     assert "swallowed" not in ran.printed
 
 
+def test_exit_ends_tfdbg_and_the_cell_with_a_sentence():
+    tfdbg = DEBUGGERS["tfdbg"]
+    with kernel() as running:
+        for setup in (SETUP, TENSORFLOW, "debuggers.prepare()"):
+            said(running, setup)
+        for commands in (("exit",), ("run", "exit")):
+            ran = scripted(running, tfdbg, *commands)
+            sentence = "`exit` ends tfdbg and the program that it debugs, here the cell."
+            assert ran.shown == f"{sentence} {AGAIN}"
+        assert scripted(running, tfdbg, *tfdbg.commands).error == "", "the next one works"
+
+
 @pytest.mark.parametrize("step", ["n", "s"])
 def test_stepping_out_of_the_cell_ends_the_debugger_and_not_the_kernel(torch_kernel, step):
     ran = run_cell(torch_kernel, "z = halve(3)", *[step] * 3)
