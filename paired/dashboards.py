@@ -25,6 +25,7 @@ import http.client
 import json
 import os
 import pathlib
+import queue
 import re
 import signal
 import socket
@@ -37,7 +38,7 @@ import traceback
 import types
 import urllib.parse
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from paired import course
@@ -66,10 +67,10 @@ class DashboardError(RuntimeError):
         return [f"DashboardError: {self}"]
 
 
-def missing_page() -> str | None:
+def missing_page(page: pathlib.Path | None = None) -> str | None:
     """None if the files of Visdom's page are there, else a sentence that says what to do."""
     files = json.loads(_PAGE_FILES.read_text(encoding="utf-8"))
-    if all((PAGE / file).exists() for file in files):
+    if all(((page or PAGE) / file).exists() for file in files):
         return None
     return (
         "Visdom's page cannot be drawn: its files could not be fetched when the environment was "
@@ -162,7 +163,7 @@ class _Server:
             DashboardError: it does not; the message has its last words.
         """
         if not self.running:
-            raise DashboardError(self._ended())
+            raise DashboardError(f"{self._why()} Start it again with .start().")
 
     def start(self) -> "_Server":
         """Start the server, and return when it answers; one that runs is left alone.
@@ -215,7 +216,7 @@ class _Server:
 
     def __exit__(self, kind: object, *_: object) -> None:
         if self._process is not None and not self.running and kind is None:
-            print(self._ended())
+            print(self._why())
         self.stop()
 
     def __repr__(self) -> str:
@@ -226,27 +227,31 @@ class _Server:
     def _refuse_taken(self, port: int) -> None:
         if _free(port):
             return
-        if _occupant(port) == self.name:
+        occupant = _occupant(port)
+        if occupant == self.name:
             raise DashboardError(
                 f"{self.name} is running on port {port} already, at http://{ADDRESS}:{port}/. Use "
                 "it there, stop it where you started it, or leave `port` out: then this one takes "
                 "the first port that is free."
             )
         raise DashboardError(
-            f"Port {port} is taken by another program. Choose another, or leave `port` out for the "
-            "first that is free."
+            f"Port {port} is taken by {occupant or 'another program'}. Choose another, or leave "
+            "`port` out for the first that is free."
         )
 
-    def _ended(self) -> str:
-        """Say that the server does not run, how it ended, and what to do."""
+    def _why(self, what: str = "has ended") -> str:
+        """Say that the server does not run, and how it ended."""
         if self._process is None:
-            return f"{self.name} is not running. Start it with .start()."
-        code = self._process.wait()
-        with contextlib.suppress(ValueError):
-            code = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+            return f"{self.name} is not running."
+        code: int | str = self._process.wait()
+        self._reader.join(_STOP_SECONDS)
+        if isinstance(code, int) and code < 0:
+            code = signal.Signals(-code).name
+        else:
+            code = f"exit status {code}"
         words = "".join(f"\n  {line}" for line in list(self._lines)[-5:])
-        words = f" Its last words:{words}\n" if words else " It said nothing. "
-        return f"{self.name} has ended ({code}).{words}Start it again with .start()."
+        said = f" Its last words:{words}\n" if words else " It said nothing."
+        return f"{self.name} {what} ({code}).{said}"
 
     def _launch(self, port: int) -> bool:
         """Start the process; False if the port was taken meanwhile.
@@ -268,34 +273,37 @@ class _Server:
             errors="replace",
         )
         atexit.register(self.stop)
-        ready = threading.Event()
+        said: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._reader = threading.Thread(
-            target=self._read, args=(self._process.stdout, ready), daemon=True
+            target=self._read, args=(self._process.stdout, said), daemon=True
         )
         self._reader.start()
-        ready.wait(_START_SECONDS)
-        if self.running and self._answers(port):
-            self.port = port
-            return True
-        if self.running:
+        try:
+            # An answer alone could be that of another server, which took the port meanwhile.
+            if said.get(timeout=_START_SECONDS) and self._answers(port):
+                self.port = port
+                return True
+            self._process.wait(_STOP_SECONDS)
+        except (queue.Empty, subprocess.TimeoutExpired):
             self.stop()
-            raise DashboardError(f"{self.name} did not answer within {_START_SECONDS} s.")
+            raise DashboardError(f"{self.name} did not answer within {_START_SECONDS} s.") from None
         self._reader.join(_STOP_SECONDS)
-        if not _free(port):
+        if "in use" in self.log or not _free(port):
             self.stop()
             return False
-        sentence = self._ended().replace("has ended", "did not start")
+        why = self._why("did not start")
         self.stop()
-        raise DashboardError(sentence.replace("Start it again with .start().", "").strip())
+        raise DashboardError(why)
 
-    def _read(self, stream: Iterable[str], ready: threading.Event) -> None:
+    def _read(self, stream: Iterable[str], said: queue.SimpleQueue) -> None:
+        """Keep what the process prints; say True when it is ready, False when it has ended."""
         with contextlib.suppress(ValueError):  # it was closed
             for line in stream:
                 if line.startswith(f"{self.name} {_READY}"):
-                    ready.set()
+                    said.put(True)
                 else:
                     self._lines.append(line.rstrip("\n"))
-        ready.set()
+        said.put(False)
 
     def _answers(self, port: int) -> bool:
         until = time.monotonic() + _START_SECONDS
@@ -359,7 +367,8 @@ class Visdom(_Server):
         self._posts: str | None = None
 
     def _arguments(self, port: int) -> list[str]:
-        return ["visdom", "--folder", str(self.folder), "--port", str(port)]
+        options = ["--folder", str(self.folder), "--port", str(port), "--page", str(PAGE)]
+        return ["visdom", *options]
 
     def start(self) -> "Visdom":
         """Start the server, as `_Server.start` does, and post again what it has forgotten."""
@@ -410,14 +419,8 @@ class Visdom(_Server):
         self._up.clear()
         for client in self._clients:
             client.offline = True
-        self._say(self._ended() if not self.running else "Visdom does not answer.")
-
-    def _say(self, why: str) -> None:
-        why = why.replace("Start it again with .start().", "").replace("Start it with .start().", "")
-        print(
-            f"{why.strip()} What you send to it is kept. Start it again with .start(): it shows "
-            "everything."
-        )
+        why = "Visdom does not answer." if self.running else self._why()
+        print(f"{why} What you send to it is kept; after .start() it shows everything.")
 
     def _replay(self) -> None:
         clients = list(self._clients)
@@ -447,9 +450,18 @@ def _remove(path: str, owner: int) -> None:
             os.remove(path)
 
 
+def _without_tensorflow() -> None:
+    """TensorBoard then uses what it has in TensorFlow's place to read and write event files.
+
+    It is built without TensorFlow by adding this module; see `tensorboard/compat/__init__.py`.
+    """
+    name = "tensorboard.compat.notf"
+    sys.modules.setdefault(name, types.ModuleType(name))
+
+
 @contextlib.contextmanager
 def _without_torch():
-    """Visdom imports PyTorch if it finds it: two seconds and 200 MB that TensorFlow's half saves."""
+    """Visdom imports PyTorch if it finds it: two seconds and 200 MB that nobody here needs."""
     if "torch" in sys.modules:
         yield
         return
@@ -496,10 +508,8 @@ def _client_class() -> type:
         def _handle_post(self, url: str, data: Any = None) -> str:
             answer = self.session.post(url, data=data or {}, timeout=_ANSWER_SECONDS)
             if not answer.ok:
-                raise DashboardError(
-                    f"Visdom's server could not do this (status {answer.status_code}). The reason "
-                    "is in the server's .log."
-                )
+                reason = answer.text.strip().rpartition("\n")[2] or f"status {answer.status_code}"
+                raise DashboardError(f"Visdom's server could not do this. It says: {reason}")
             return answer.text
 
         def _log(self, msg: dict, endpoint: str) -> None:
@@ -533,7 +543,8 @@ def _client_class() -> type:
                         return msg.get("win") or True
                 elif _changes(endpoint, msg):
                     return super()._send(msg, endpoint, quiet, from_log, create)
-                raise DashboardError(owner._ended())
+                why = "Visdom does not answer." if owner.running else owner._why()
+                raise DashboardError(f"{why} Start it again with .start().")
 
         def win_exists(self, win: str, env: str | None = None) -> bool | None:
             """Whether there is such a window."""
@@ -626,12 +637,18 @@ def press(client: Any, window: str, event_type: str = "PropertyUpdate", **event:
 
 
 def prepare() -> None:
-    """Let `%tensorboard` start a server that ends with the kernel.
+    """Let `%tensorboard` start a server that ends with the kernel, and PyTorch write without noise.
 
     TensorBoard's magic runs the program that TENSORBOARD_BINARY names, or the first `tensorboard`
     on the PATH, which need not be this environment's, and nothing ends it. It also takes a server
     that was killed for one that runs; what such servers have left behind is removed here.
+
+    PyTorch's `SummaryWriter` goes through TensorBoard, which imports TensorFlow where it finds it,
+    for seconds and with red lines, only to write files. Where TensorFlow has not been imported by
+    now, TensorBoard's own stand-in writes them.
     """
+    if "tensorflow" not in sys.modules:
+        _without_tensorflow()
     os.environ["TENSORBOARD_BINARY"] = str(_MAGIC)
     os.environ["PAIRED_PYTHON"] = sys.executable
     for file in pathlib.Path(tempfile.gettempdir(), ".tensorboard-info").glob("pid-*.info"):
@@ -659,8 +676,8 @@ def _end_with(parent: int) -> None:
 
 
 def _serve_tensorboard(arguments: list[str]) -> None:
-    """Be TensorBoard, without TensorFlow: its own stand-in reads the event files."""
-    sys.modules["tensorboard.compat.notf"] = types.ModuleType("tensorboard.compat.notf")
+    """Be TensorBoard, without TensorFlow."""
+    _without_tensorflow()
     from tensorboard import main, program
 
     class Server(program.TensorBoard):
@@ -688,26 +705,28 @@ def _here(request: Any, proxied: bool) -> bool:
     )
 
 
-async def _serve_visdom(folder: str, port: int, base_url: str) -> None:
+async def _serve_visdom(folder: str, port: int, base_url: str, page: pathlib.Path) -> None:
     """Be Visdom's server: as it is, but for where its files are and whom it answers."""
     with _without_torch():
         from visdom.server import app
     from tornado import web
     from visdom.server.handlers import base_handlers, socket_handlers, web_handlers
 
-    visdoms_own = app.tornado_settings["static_path"]
+    visdoms = app.tornado_settings["static_path"]
 
     class Files(web.StaticFileHandler):
         """The files of two folders: those that were fetched, and those that Visdom brings."""
 
         @classmethod
         def get_absolute_path(cls, root: str, path: str) -> str:
-            fetched = super().get_absolute_path(root, path)
-            return fetched if os.path.exists(fetched) else super().get_absolute_path(visdoms_own, path)
+            fetched, own = map(
+                functools.partial(super().get_absolute_path, path=path), (root, visdoms)
+            )
+            return fetched if os.path.exists(fetched) else own
 
         def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
-            own = absolute_path.startswith(visdoms_own + os.sep)
-            return super().validate_absolute_path(visdoms_own if own else root, absolute_path)
+            own = absolute_path.startswith(visdoms + os.sep)
+            return super().validate_absolute_path(visdoms if own else root, absolute_path)
 
         @classmethod
         def make_static_url(cls, settings: dict, path: str, include_version: bool = True) -> str:
@@ -721,7 +740,7 @@ async def _serve_visdom(folder: str, port: int, base_url: str) -> None:
         """Instead of a blank page, what is missing."""
 
         def get(self, *_: str) -> None:
-            sentence = html.escape(missing_page() or "Load this page again.")
+            sentence = html.escape(missing_page(page) or "Load this page again.")
             self.write(f"<!doctype html><title>visdom</title><p>{sentence}</p>")
 
     def prepare(self: Any) -> None:
@@ -729,13 +748,38 @@ async def _serve_visdom(folder: str, port: int, base_url: str) -> None:
             raise web.HTTPError(http.HTTPStatus.FORBIDDEN)
 
     base_handlers.BaseHandler.prepare = prepare
+    # Visdom's own wants a page error.html, which is not there, and then answers without a word.
+    base_handlers.BaseHandler.write_error = web.RequestHandler.write_error
     for handler in (socket_handlers.SocketHandler, socket_handlers.VisSocketHandler):
         handler.check_origin = lambda self, _: _here(self.request, bool(base_url))
-    for handler in (web_handlers.IndexHandler, web_handlers.EnvHandler, web_handlers.CompareHandler):
-        get = handler.get
-        handler.get = lambda self, *a, get=get: Page.get(self) if missing_page() else get(self, *a)
+    seen: dict[pathlib.Path, float] = {}
 
-    app.tornado_settings["static_path"] = str(PAGE)
+    def look_again(state: dict) -> None:
+        """The server behind a tile shows what others have saved meanwhile."""
+        for file in pathlib.Path(folder).glob("*.json"):
+            with contextlib.suppress(OSError, ValueError):  # it is being written
+                if base_url and seen.get(file) != (changed := file.stat().st_mtime):
+                    state[file.stem] = json.loads(file.read_text(encoding="utf-8"))
+                    seen[file] = changed
+
+    def draw(handler: Any, *arguments: str, get: Callable) -> None:
+        if missing_page(page):
+            Page.get(handler)
+            return
+        look_again(handler.state)
+        full = {env for env, content in handler.state.items() if content["jsons"]}
+        drawn = [file for file in seen if file.stem in full]
+        if drawn and "main" not in full and not arguments[0].strip("/"):
+            newest = max(drawn, key=seen.get)  # "main", which is the usual page, is empty
+            handler.redirect(f"{base_url}/env/{urllib.parse.quote(newest.stem)}")
+        else:
+            get(handler, *arguments)
+
+    for name in ("IndexHandler", "EnvHandler", "CompareHandler"):
+        handler = getattr(web_handlers, name)
+        handler.get = functools.partialmethod(draw, get=handler.get)
+
+    app.tornado_settings["static_path"] = str(page)
     app.tornado_settings["static_handler_class"] = Files
     app.tornado_settings["autoreload"] = False  # it would start again when a module is edited
     # Environments are loaded now: saved before it was looked at, one that is loaded late is lost.
@@ -757,12 +801,15 @@ def main(arguments: list[str] | None = None) -> None:
     visdom.add_argument("--folder", required=True)
     visdom.add_argument("--port", type=int, required=True)
     visdom.add_argument("--base-url", default="")
+    visdom.add_argument("--page", type=pathlib.Path, default=PAGE)
     options, rest = parser.parse_known_args(arguments)
     _end_with(options.parent)
-    if options.kind == "tensorboard":
-        _serve_tensorboard(rest)
-    else:
-        asyncio.run(_serve_visdom(options.folder, options.port, options.base_url))
+    with contextlib.suppress(KeyboardInterrupt):
+        if options.kind == "tensorboard":
+            _serve_tensorboard(rest)
+        else:
+            given = options.folder, options.port, options.base_url, options.page
+            asyncio.run(_serve_visdom(*given))
 
 
 if __name__ == "__main__":
