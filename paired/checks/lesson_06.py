@@ -7,15 +7,21 @@ weights that the patient had at that step.
 
 import contextlib
 import functools
+import io
+import itertools
 import json
 import math
 import pathlib
 import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from paired import data, events
-from paired.checks import NotAttempted, Wrong, call, compare, to_numpy
+from paired import dashboards, data, events
+from paired.checks import TIME_LIMIT_SECONDS, NotAttempted, Wrong, call, compare, to_numpy
 
 import numpy as np
 
@@ -88,23 +94,17 @@ class Patient:
         At that moment `model` still has the weights that loss and gradients belong to; the step
         is made when the loop goes on.
         """
-        framework = self._framework
-        framework.load(self.model, self._start)
+        self._framework.load(self.model, self._start)
         self._history = {}
-        rows = data.batches(len(self._arrays[0]), _BATCH, _STEPS, seed=sum(self._seed))
-        trainer = framework.trainer(self.model, self._rate, _MOMENTUM)
-        for step, batch in enumerate(rows):
-            loss, gradients = trainer.look(*(framework.data(a[batch]) for a in self._arrays[:2]))
-            # Overflow is what some patients suffer from.
-            with np.errstate(all="ignore"):
-                norms = [
-                    float(np.linalg.norm(np.float64(g))) for g in map(to_numpy, gradients.values())
-                ]
-            self._history[step] = _History(framework.layers(self.model), loss, norms)
+        x, y, _, _ = self._arrays
+        trainer = self._framework.trainer(self.model, self._rate, _MOMENTUM)
+        for step, rows in enumerate(data.batches(len(x), _BATCH, _STEPS, seed=sum(self._seed))):
+            loss, gradients = trainer.look(*map(self._framework.data, (x[rows], y[rows])))
+            self._history[step] = _History(trainer.layers(), loss, trainer.norms())
             yield step, loss, gradients
             trainer.step()
-        nothing = [math.nan] * len(norms)
-        self._history[_STEPS] = _History(framework.layers(self.model), math.nan, nothing)
+        nothing = [math.nan] * len(gradients)
+        self._history[_STEPS] = _History(trainer.layers(), math.nan, nothing)
 
 
 def ward(framework: str, seat: int) -> dict[str, Patient]:
@@ -130,7 +130,7 @@ def ward(framework: str, seat: int) -> dict[str, Patient]:
 def _weights(rng: np.random.Generator, illness: str) -> Layers:
     sizes = [64, *[_WIDTH] * (_DEPTH + 1), _DIGITS]
     layers = Layers([], [])
-    for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for number, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
         scale = math.sqrt((2 if number == _DEPTH else 1) / inputs)
         if illness == "exploding gradients" and 0 < number < _DEPTH:
             scale *= _LARGE
@@ -296,13 +296,6 @@ class _PyTorch:
                 layer.weight.copy_(self.data(weight.T))
                 layer.bias.copy_(self.data(bias))
 
-    def layers(self, model) -> Layers:
-        linear = [layer for layer in model if hasattr(layer, "weight")]
-        return Layers(
-            [to_numpy(layer.weight).T.copy() for layer in linear],
-            [to_numpy(layer.bias).copy() for layer in linear],
-        )
-
     def trainer(self, model, rate: float, momentum: float) -> "_TorchTrainer":
         return _TorchTrainer(model, rate, momentum)
 
@@ -354,6 +347,16 @@ class _TorchTrainer:
         loss = cross_entropy(self._model(x), y)
         loss.backward()
         return loss.item(), {name: p.grad for name, p in self._model.named_parameters()}
+
+    def layers(self) -> Layers:
+        linear = [layer for layer in self._model if hasattr(layer, "weight")]
+        return Layers(
+            [layer.weight.detach().numpy().T.copy() for layer in linear],
+            [layer.bias.detach().numpy().copy() for layer in linear],
+        )
+
+    def norms(self) -> list[float]:
+        return [p.grad.double().norm().item() for p in self._model.parameters()]
 
     def step(self) -> None:
         self._optimizer.step()
@@ -429,12 +432,6 @@ class _TensorFlow:
             layer.kernel.assign(weight)
             layer.bias.assign(bias)
 
-    def layers(self, model) -> Layers:
-        return Layers(
-            [to_numpy(layer.kernel).copy() for layer in model.layers],
-            [to_numpy(layer.bias).copy() for layer in model.layers],
-        )
-
     def trainer(self, model, rate: float, momentum: float) -> "_KerasTrainer":
         return _KerasTrainer(model, rate, momentum)
 
@@ -471,59 +468,96 @@ class _TensorFlow:
 
 
 class _KerasTrainer:
-    """Stochastic gradient descent with momentum, in two halves, both compiled once for all."""
+    """Stochastic gradient descent with momentum, in two halves, as one graph."""
 
     def __init__(self, model, rate: float, momentum: float) -> None:
         import tensorflow as tf
 
         self._variables = model.trainable_variables
-        self._velocity = [tf.zeros_like(variable) for variable in self._variables]
+        self._names = [variable.path.partition("/")[2] for variable in self._variables]
+        # In one vector: a graph with few inputs is called sooner.
+        weights = np.concatenate([to_numpy(variable).ravel() for variable in self._variables])
+        self._values, self._velocity = tf.constant(weights), tf.zeros_like(weights)
         self._constants = tf.constant(rate), tf.constant(momentum)
-        self._gradients: list = []
+        self._gradient, self._next = None, ()
 
     def look(self, x, y) -> tuple[float, dict]:
-        loss, self._gradients = _compiled()[0]([tf_value(v) for v in self._variables], x, y)
-        names = [variable.path.partition("/")[2] for variable in self._variables]
-        return float(loss), dict(zip(names, self._gradients, strict=True))
+        loss, self._gradient, gradients, *self._next = _compiled()(
+            self._values, self._velocity, x, y, *self._constants
+        )
+        return float(loss), dict(zip(self._names, gradients, strict=True))
+
+    def _parts(self, vector) -> list[np.ndarray]:
+        sizes = [math.prod(variable.shape) for variable in self._variables]
+        pieces = np.split(vector.numpy(), np.cumsum(sizes)[:-1])
+        return [p.reshape(v.shape) for p, v in zip(pieces, self._variables, strict=True)]
+
+    def layers(self) -> Layers:
+        parts = self._parts(self._values)
+        return Layers(parts[::2], parts[1::2])
+
+    def norms(self) -> list[float]:
+        return [float(np.linalg.norm(np.float64(part))) for part in self._parts(self._gradient)]
 
     def step(self) -> None:
-        values = [tf_value(variable) for variable in self._variables]
-        new = _compiled()[1](values, self._gradients, self._velocity, *self._constants)
-        values, self._velocity = new
+        self._values, self._velocity, values = self._next
         for variable, value in zip(self._variables, values, strict=True):
-            variable.assign(value)
-
-
-def tf_value(variable):
-    """The value of a Keras variable, as a tensor."""
-    return variable.value.read_value()
+            variable.value.assign(value)
 
 
 @functools.cache
-def _compiled() -> tuple[Callable, Callable]:
-    """Loss and gradients of a patient's batch, and the step, as graphs that all patients share."""
+def _compiled() -> Callable:
+    """Loss, gradients and the next step of a batch: a graph that all patients share."""
     import keras
     import tensorflow as tf
 
     template = _TensorFlow().network(_DEPTH, _WIDTH, _DIGITS)
+    shapes = [variable.shape for variable in template.trainable_variables]
     loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
+    def parts(vector) -> list:
+        pieces = tf.split(vector, [math.prod(shape) for shape in shapes])
+        return [tf.reshape(piece, shape) for piece, shape in zip(pieces, shapes, strict=True)]
+
     @tf.function
-    def look(values, x, y):
+    def look(values, velocity, x, y, rate, momentum):
         with tf.GradientTape() as tape:
             tape.watch(values)
-            loss = loss_of(y, template.stateless_call(values, [], x)[0])
-        return loss, tape.gradient(loss, values)
+            loss = loss_of(y, template.stateless_call(parts(values), [], x)[0])
+        gradient = tape.gradient(loss, values)
+        velocity = momentum * velocity + gradient
+        values -= rate * velocity
+        return loss, gradient, parts(gradient), values, velocity, parts(values)
 
-    @tf.function
-    def step(values, gradients, velocity, rate, momentum):
-        velocity = [momentum * v + g for v, g in zip(velocity, gradients, strict=True)]
-        return [w - rate * v for w, v in zip(values, velocity, strict=True)], velocity
-
-    return look, step
+    return look
 
 
 # Task 1
+
+
+def shown(board: dashboards.TensorBoard, plugin: str, run: str, tag: str) -> list:
+    """What TensorBoard's page gets to draw of a tag, once all of it is loaded.
+
+    Args:
+        board: a server that runs.
+        plugin: "scalars", whose points are `[time, step, value]`, or "images".
+        run: the run's folder, below the server's.
+        tag: the tag.
+
+    Raises:
+        TimeoutError: there is nothing of this tag.
+    """
+    query = urllib.parse.urlencode({"run": run, "tag": tag, "sample": 0})
+    path = f"{board.url}data/plugin/{plugin}/{plugin}?{query}"
+    last, until = None, time.monotonic() + TIME_LIMIT_SECONDS
+    while time.monotonic() < until:
+        with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(path) as answer:  # noqa: S310 - our own server
+            now = json.load(answer)
+            if now and now == last:
+                return now
+            last = now
+        time.sleep(0.1)
+    raise TimeoutError(f"TensorBoard shows no {plugin} with the tag {tag!r} in the run {run!r}.")
 
 
 def predict(framework, points, pictures, steps, smoothed, stored) -> str:
@@ -818,8 +852,6 @@ def _pictures_judged(framework, points: list[_Point], images: np.ndarray) -> Non
 
 def _decoded(value: np.ndarray) -> np.ndarray:
     """The pictures of an image event, (pictures, height, width), as whole numbers to 255."""
-    import io
-
     from PIL import Image
 
     # Width and height come first, then one PNG for each picture.
@@ -969,7 +1001,7 @@ def examine(framework, signs, examine) -> str:
     """Log what shows each of five illnesses."""
     _signs_judged(signs)
     number = int(np.random.default_rng().integers(1000, 1_000_000))
-    for place in ("dead units", "leak", "overfitting", "exploding gradients"):
+    for place in ("leak", "dead units", "exploding gradients"):
         patient = Patient(framework, number, ILLNESSES.index(place), place)
         with _folder() as folder:
             call(examine, patient=patient, folder=folder)
@@ -978,7 +1010,7 @@ def examine(framework, signs, examine) -> str:
             points = _points(folder)
         for illness in ILLNESSES[1:]:
             _evidence(framework, patient, points, illness, signs[illness])
-    return "Every sign is what it says, on four patients that you have not seen."
+    return "Every sign is what it says, on three patients that you have not seen."
 
 
 def _signs_judged(signs) -> None:
@@ -994,10 +1026,8 @@ def _signs_judged(signs) -> None:
         raise Wrong("Two illnesses have the same tag in `signs`: each has a sign of its own.")
 
 
-def _evidence(
-    framework, patient: Patient, points: list[_Point], illness: str, tag: str
-) -> dict[int, float]:
-    """The points of a sign, once it is clear that they are what shows an illness."""
+def _evidence(framework, patient: Patient, points: list[_Point], illness: str, tag: str) -> None:
+    """Raise `Wrong` unless the points of a tag are a quantity that shows an illness."""
     mine = [point for point in points if point.tag == tag and point.kind == "scalars"]
     if not mine:
         there = _listed({point.tag for point in points if point.kind == "scalars"})
@@ -1018,11 +1048,11 @@ def _evidence(
     if strange := sorted(set(steps) - set(patient._history)):
         raise Wrong(f"`{tag}` has a point at step {strange[0]}; there are {_STEPS} steps, from 0.")
     values = np.array([float(point.value) for point in mine])
-    right, mistakes = _SIGNS[illness](patient, steps)
-    if any(_same(values, array) for array in right):
-        return dict(zip(steps, map(float, values), strict=True))
-    for sentence, array in mistakes.items():
-        if _same(values, array):
+    right, mistakes = _SIGNS[illness](_Chart(patient, steps))
+    if any(_same(values, quantity()) for quantity in right):
+        return
+    for sentence, quantity in mistakes.items():
+        if _same(values, quantity()):
             raise Wrong(f"`{tag}`, the sign of {illness}, {sentence}")
     raise Wrong(f"`{tag}`, the sign of {illness}, {_UNKNOWN[illness]}")
 
@@ -1048,114 +1078,132 @@ _UNKNOWN = {
 }
 
 
-def _losses(patient: Patient, steps: list[int]) -> dict[str, np.ndarray]:
-    """Losses and accuracies at some steps."""
-    x, y, x_test, y_test = patient._arrays
-    rows = {"batch": [], "train": [], "test": [], "train accuracy": [], "test accuracy": []}
-    with np.errstate(all="ignore"):
-        for step in steps:
-            now = patient._history[step]
-            rows["batch"].append(now.loss)
-            for name, images, labels in (("train", x, y), ("test", x_test, y_test)):
-                logits = now.layers.forward(images)[1]
-                rows[name].append(_cross_entropy(logits, labels))
-                rows[f"{name} accuracy"].append((logits.argmax(axis=1) == labels).mean())
-    return {name: np.array(values) for name, values in rows.items()}
+class _Chart:
+    """What NumPy makes of the weights that a patient had at some steps: arrays of these steps."""
+
+    def __init__(self, patient: Patient, steps: list[int]) -> None:
+        x, y, x_test, y_test = patient._arrays
+        self.images = {"train": (x, y), "test": (x_test, y_test)}
+        self._history = [patient._history[step] for step in steps]
+
+    def _each(self, quantity: Callable[[_History], float]) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return np.array([quantity(now) for now in self._history])
+
+    def batch(self) -> np.ndarray:
+        return self._each(lambda now: now.loss)
+
+    def loss(self, name: str) -> np.ndarray:
+        x, y = self.images[name]
+        return self._each(lambda now: _cross_entropy(now.layers.forward(x)[1], y))
+
+    def accuracy(self, name: str) -> np.ndarray:
+        x, y = self.images[name]
+        return self._each(lambda now: (now.layers.forward(x)[1].argmax(axis=1) == y).mean())
+
+    def dead(self, name: str) -> np.ndarray:
+        x, _ = self.images[name]
+        return self._each(lambda now: (now.layers.forward(x)[0] == 0).all(axis=0).mean())
+
+    def zeros(self, name: str) -> np.ndarray:
+        x, _ = self.images[name]
+        return self._each(lambda now: (now.layers.forward(x)[0] == 0).mean())
+
+    def norm(self, part: slice = slice(None)) -> np.ndarray:
+        return self._each(lambda now: math.sqrt((np.array(now.norms[part]) ** 2).sum()))
+
+    def sum_of_norms(self) -> np.ndarray:
+        return self._each(lambda now: sum(now.norms))
 
 
-def _sign_of_rate(patient: Patient, steps: list[int]) -> tuple:
-    losses = _losses(patient, steps)
-    return (losses["batch"], losses["train"]), {
-        "is the loss on the test images: begin with the training loss.": losses["test"],
-        "is an accuracy: it is at most 1, and hides how far the loss jumps.": (
-            losses["train accuracy"]
+# What shows an illness, and what does not although it looks like it: functions, called in this
+# order, since most need the network's outputs for all images and steps.
+
+
+def _sign_of_rate(chart: _Chart) -> tuple:
+    return (chart.batch, lambda: chart.loss("train")), {
+        "is the loss on the test images: begin with the training loss.": (
+            lambda: chart.loss("test")
         ),
-        "is the accuracy on the test images: log a training loss.": losses["test accuracy"],
-        "is the norm of the gradients, which other illnesses enlarge too.": _norms(patient, steps),
+        "is the norm of the gradients, which other illnesses enlarge too.": chart.norm,
+        "is an accuracy, which hides how far the loss jumps.": lambda: chart.accuracy("train"),
+        "is the accuracy on the test images: log a training loss.": (
+            lambda: chart.accuracy("test")
+        ),
     }
 
 
-def _sign_of_overfitting(patient: Patient, steps: list[int]) -> tuple:
-    losses = _losses(patient, steps)
-    gaps = losses["test"] - losses["batch"], losses["test"] - losses["train"]
-    return (losses["test"], *gaps), {
-        "is the loss on the training images: it says nothing of other images.": losses["train"],
-        "is the loss of the batch: it says nothing of other images.": losses["batch"],
+def _sign_of_overfitting(chart: _Chart) -> tuple:
+    return (
+        lambda: chart.loss("test"),
+        lambda: chart.loss("test") - chart.batch(),
+        lambda: chart.loss("test") - chart.loss("train"),
+    ), {
+        "is the loss of the batch, which says nothing of other images.": chart.batch,
+        "is the loss on the training images, which says nothing of others.": (
+            lambda: chart.loss("train")
+        ),
         "is an accuracy: it stays where it is while the network grows too sure of its mistakes. "
-        "Log the loss.": losses["test accuracy"],
-        "is the accuracy on the training images: it says nothing of others.": (
-            losses["train accuracy"]
+        "Log the loss.": lambda: chart.accuracy("test"),
+        "is the accuracy on the training images, which says nothing of others.": (
+            lambda: chart.accuracy("train")
         ),
         "is a sum over the test images: log their mean.": (
-            losses["test"] * len(patient._arrays[3])
+            lambda: chart.loss("test") * len(chart.images["test"][0])
         ),
     }
 
 
-def _sign_of_death(patient: Patient, steps: list[int]) -> tuple:
-    dead: dict[str, list] = {"test": [], "train": []}
-    other: dict[str, list] = {"zeros": [], "weights": []}
-    for step in steps:
-        layers = patient._history[step].layers
-        for name, images in (("test", patient._arrays[2]), ("train", patient._arrays[0])):
-            zero = layers.forward(images)[0] == 0
-            dead[name].append(zero.all(axis=0).mean())
-        other["zeros"].append(zero.mean())
-        other["weights"].append((layers.forward(patient._arrays[2])[0] == 0).mean())
-    shares = [np.array(share) for share in dead.values()]
+def _sign_of_death(chart: _Chart) -> tuple:
     zeros = (
-        "is the share of zeros: a healthy unit of ReLU is 0 for about half of the images. A dead one "
-        "is 0 for every image."
+        "is the share of zeros: a healthy unit of ReLU is 0 for about half of the images, a dead "
+        "one for every image."
     )
-    return (*shares, *(share * _WIDTH for share in shares)), {
-        zeros: np.array(other["weights"]),
-        zeros + " ": np.array(other["zeros"]),
-        "is the share of units that are alive: log that of the dead ones.": 1 - shares[0],
-        "is the number of units that are alive: log that of the dead ones.": (
-            (1 - shares[0]) * _WIDTH
+    shares = {
+        scale * _WIDTH**power: (lambda name=name, power=power: chart.dead(name) * _WIDTH**power)
+        for scale, name in ((1, "test"), (-1, "train"))
+        for power in (0, 1)
+    }
+    return tuple(shares.values()), {
+        zeros: lambda: chart.zeros("test"),
+        zeros + " ": lambda: chart.zeros("train"),
+        "is the share of the units that are alive: log that of the dead ones.": (
+            lambda: 1 - chart.dead("test")
         ),
-        "is 0 throughout. The units of ReLU are the last layer but one, after ReLU.": 0.0,
+        "is the number of the units that are alive: log that of the dead ones.": (
+            lambda: (1 - chart.dead("test")) * _WIDTH
+        ),
+        "is 0 throughout: look at what comes out of ReLU, the last layer but one.": lambda: 0.0,
     }
 
 
-def _norms(patient: Patient, steps: list[int], *, part: slice = slice(None)) -> np.ndarray:
-    with np.errstate(all="ignore"):
-        rows = [np.array(patient._history[step].norms[part]) for step in steps]
-        return np.array([math.sqrt((row**2).sum()) for row in rows])
+def _sign_of_explosion(chart: _Chart) -> tuple:
+    return (chart.norm, lambda: chart.norm(slice(0, 1)), lambda: np.log10(chart.norm())), {
+        "is the square of the norm: take its root.": lambda: chart.norm() ** 2,
+        "is the sum of the norms of all: for the norm of all together add their squares.": (
+            chart.sum_of_norms
+        ),
+        "is the gradient of the last layer alone, where nothing has grown yet.": (
+            lambda: chart.norm(slice(-2, -1))
+        ),
+        "is the gradient of the last biases alone, where nothing has grown yet.": (
+            lambda: chart.norm(slice(-1, None))
+        ),
+    }
 
 
-def _sign_of_explosion(patient: Patient, steps: list[int]) -> tuple:
-    total = _norms(patient, steps)
-    sums = np.array([sum(patient._history[step].norms) for step in steps])
-    with np.errstate(all="ignore"):
-        return (total, _norms(patient, steps, part=slice(0, 1)), np.log10(total)), {
-            "is the square of the norm: take its root.": total**2,
-            "is the sum of the layers' norms: for the norm of all, add the squares.": sums,
-            "is the gradient of the last layer alone, where nothing has grown yet.": (
-                _norms(patient, steps, part=slice(-2, -1))
-            ),
-            "is the gradient of the last biases alone, where nothing has grown yet.": (
-                _norms(patient, steps, part=slice(-1, None))
-            ),
-        }
-
-
-def _sign_of_leak(patient: Patient, steps: list[int]) -> tuple:
-    x, _, x_test, _ = patient._arrays
+def _sign_of_leak(chart: _Chart) -> tuple:
+    x, x_test = (chart.images[name][0] for name in ("train", "test"))
     known = {row.tobytes() for row in x}
     count = sum(row.tobytes() in known for row in x_test)
     rows = min(len(x), len(x_test))
-    return (count, count / len(x_test), count / len(x)), {
-        "compares images that have the same place only: look for each among all.": float(
-            (x[:rows] == x_test[:rows]).all(axis=1).sum()
-        ),
-        "is 0 for a patient with a leak: look for each test image among all training images.": 0,
-        "counts the images that are *not* among the training images.": len(x_test) - count,
-        "compares pixels, not images.": float(
-            np.isin(x_test, x).sum()
-        ),
-        "counts labels, which are all ten in both: compare the images.": len(x_test),
-    }  # fmt: skip
+    return (lambda: count, lambda: count / len(x_test), lambda: count / len(x)), {
+        "is 0 for a patient with a leak: look for each test image among all training images, not "
+        "only at the same place.": lambda: (x[:rows] == x_test[:rows]).all(axis=1).sum(),
+        "counts the images that are *not* among the training images.": lambda: len(x_test) - count,
+        "compares pixels, not images.": lambda: np.isin(x_test, x).sum(),
+        "counts every test image. Compare images, not labels or pixels.": lambda: len(x_test),
+    }
 
 
 _SIGNS = {
