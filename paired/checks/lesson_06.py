@@ -42,6 +42,7 @@ _LARGE = 12.0  # how many times too large the weights between layers of tanh are
 _LOW_BIAS, _DEAD = -8.0, 29  # the bias that kills a unit, and how many have it
 _FEW, _WRONG_LABELS = 80, 30
 _LEAKED = 150
+_UNFLUSHED = "Close the writer: until then its files may lack the last events."
 # How often a sign has to be logged, and how near to the end of the training.
 _FEWEST, _END = 16, 10
 
@@ -211,10 +212,6 @@ class _PyTorch:
 
     name = "pytorch"
     one_step = "`add_scalar` without `global_step` logs at step 0, each time."
-    unflushed = (
-        "A writer collects events in memory, and its files have the rest once it is closed: "
-        "call its `close()`, or use it in a `with`."
-    )
     clip_note = "`clip_grad_norm_` changes the gradients in place: log before it."
     pictures_note = "`add_images` puts the digits side by side, in one picture"
     hints = {  # noqa: RUF012 - a constant
@@ -237,8 +234,7 @@ class _PyTorch:
         "bug_hunt": (
             "Read the error: which shape does `add_images` get, and which does it expect? Then "
             "mend it, run again, and look with `events.read`, or in TensorBoard, at what is there.",
-            "Ask of each call: at which step? into which folder? in which range are the pixels? "
-            "And of the writer: who closes it?",
+            "Ask of each call: at which step? into which folder? in which range are the pixels?",
             "`with SummaryWriter(folder / name) as writer:` for each run, `step` as the last "
             "argument of `add_scalar`, and `images[:, None] / 16`, of shape (n, 1, 8, 8), for the "
             "images.",
@@ -368,7 +364,6 @@ class _TensorFlow:
 
     name = "tensorflow"
     one_step = "A step that is given to `as_default` stands for every call in it."
-    unflushed = "Call the writer's `close()`, or `flush()`."
     clip_note = "`tf.clip_by_global_norm` returns others: log those that the tape gave."
     pictures_note = "`tf.summary.image` keeps `max_outputs` digits of a batch, each a picture"
     hints = {  # noqa: RUF012 - a constant
@@ -667,7 +662,7 @@ def missing_view(framework, train) -> str:
 def _losses_logged(framework, points: list[_Point], losses: list[float]) -> None:
     logged = [p for p in points if p.kind == "scalars" and p.tag == "loss"]
     if len(logged) < len(losses):
-        raise Wrong(f"The event files do not hold all {len(losses)} losses. {framework.unflushed}")
+        raise Wrong(f"The event files do not hold all {len(losses)} losses. {_UNFLUSHED}")
     right = [point.step for point in logged] == list(range(len(losses)))
     values = [float(point.value) for point in logged]
     if not right or not np.allclose(values, losses, rtol=1e-3, atol=1e-4):
@@ -782,7 +777,7 @@ def bug_hunt(framework, log_runs) -> str:
     scalars = [point for point in points if point.kind == "scalars" and point.tag == "loss"]
     found = {point.run for point in scalars}
     if not scalars:
-        raise Wrong(f"The event files hold no scalar `loss`. {framework.unflushed}")
+        raise Wrong(f"The event files hold no scalar `loss`. {_UNFLUSHED}")
     if len(found) == 1 and not found & set(runs):
         raise Wrong(
             "All losses are in one folder, and TensorBoard takes a folder for a run: both "
@@ -795,9 +790,7 @@ def bug_hunt(framework, log_runs) -> str:
                 f"There is no run `{name}`: log to `folder / name`. Runs: {_listed(found)}."
             )
         if len(mine) != len(losses):
-            raise Wrong(
-                f"The run `{name}` does not hold all {len(losses)} losses. {framework.unflushed}"
-            )
+            raise Wrong(f"The run `{name}` does not hold all {len(losses)} losses. {_UNFLUSHED}")
         steps = [point.step for point in mine]
         if len(set(steps)) == 1:
             text = f"All {len(mine)} losses of the run `{name}` are at step {steps[0]}."
@@ -813,7 +806,7 @@ def bug_hunt(framework, log_runs) -> str:
 def _pictures_judged(framework, points: list[_Point], images: np.ndarray) -> None:
     mine = [point for point in points if point.kind == "images"]
     if not mine:
-        raise Wrong(f"The event files hold no image. {framework.unflushed}")
+        raise Wrong(f"The event files hold no image. {_UNFLUSHED}")
     named = {(point.run, point.tag) for point in mine}
     if named != {("images", "digits")}:
         run, tag = sorted(named - {("images", "digits")})[0]
@@ -919,7 +912,7 @@ def _window(lines: dict) -> str:
 def _lines_judged(framework, what: str, points: list[_Point], lines: dict) -> None:
     named = {point.tag for point in points if point.kind == "scalars"}
     if not named:
-        raise Wrong(f"{what}The event files hold no scalar. {framework.unflushed}")
+        raise Wrong(f"{what}The event files hold no scalar. {_UNFLUSHED}")
     if named != set(lines):
         raise Wrong(f"{what}The tags are {_listed(named)}; the lines are {_listed(lines)}.")
     for name, (steps, values) in lines.items():
@@ -1034,7 +1027,7 @@ def _evidence(framework, patient: Patient, points: list[_Point], illness: str, t
         there = _listed({point.tag for point in points if point.kind == "scalars"})
         raise Wrong(
             f"The event files hold no scalar `{tag}`, the sign of {illness}; they hold {there}. "
-            f"{framework.unflushed}"
+            f"{_UNFLUSHED}"
         )
     steps = [point.step for point in mine]
     if len(set(steps)) < len(steps):
