@@ -197,5 +197,5 @@ logs(
 )
 
 lesson_06.add_moves(wrong, "tensorflow")
-lesson_06.add_examinations(wrong, "tensorflow")
+lesson_06.add_examinations(wrong, "tensorflow", share=4)
 lesson_06.add_diagnoses(wrong, "tensorflow")
