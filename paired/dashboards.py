@@ -25,6 +25,7 @@ import http.client
 import json
 import os
 import pathlib
+import queue
 import re
 import signal
 import socket
@@ -37,7 +38,7 @@ import traceback
 import types
 import urllib.parse
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from paired import course
@@ -66,10 +67,10 @@ class DashboardError(RuntimeError):
         return [f"DashboardError: {self}"]
 
 
-def missing_page() -> str | None:
+def missing_page(page: pathlib.Path | None = None) -> str | None:
     """None if the files of Visdom's page are there, else a sentence that says what to do."""
     files = json.loads(_PAGE_FILES.read_text(encoding="utf-8"))
-    if all((PAGE / file).exists() for file in files):
+    if all(((page or PAGE) / file).exists() for file in files):
         return None
     return (
         "Visdom's page cannot be drawn: its files could not be fetched when the environment was "
@@ -234,8 +235,8 @@ class _Server:
                 "the first port that is free."
             )
         raise DashboardError(
-            f"Port {port} is taken by {occupant or 'another program'}. Choose another, or leave `port` out for the "
-            "first that is free."
+            f"Port {port} is taken by {occupant or 'another program'}. Choose another, or leave "
+            "`port` out for the first that is free."
         )
 
     def _why(self, what: str = "has ended") -> str:
@@ -272,34 +273,37 @@ class _Server:
             errors="replace",
         )
         atexit.register(self.stop)
-        ready = threading.Event()
+        said: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._reader = threading.Thread(
-            target=self._read, args=(self._process.stdout, ready), daemon=True
+            target=self._read, args=(self._process.stdout, said), daemon=True
         )
         self._reader.start()
-        ready.wait(_START_SECONDS)
-        if self.running and self._answers(port):
-            self.port = port
-            return True
-        if self.running:
+        try:
+            # An answer alone could be that of another server, which took the port meanwhile.
+            if said.get(timeout=_START_SECONDS) and self._answers(port):
+                self.port = port
+                return True
+            self._process.wait(_STOP_SECONDS)
+        except (queue.Empty, subprocess.TimeoutExpired):
             self.stop()
-            raise DashboardError(f"{self.name} did not answer within {_START_SECONDS} s.")
+            raise DashboardError(f"{self.name} did not answer within {_START_SECONDS} s.") from None
         self._reader.join(_STOP_SECONDS)
-        if not _free(port):
+        if "in use" in self.log or not _free(port):
             self.stop()
             return False
         why = self._why("did not start")
         self.stop()
         raise DashboardError(why)
 
-    def _read(self, stream: Iterable[str], ready: threading.Event) -> None:
+    def _read(self, stream: Iterable[str], said: queue.SimpleQueue) -> None:
+        """Keep what the process prints; say True when it is ready, False when it has ended."""
         with contextlib.suppress(ValueError):  # it was closed
             for line in stream:
                 if line.startswith(f"{self.name} {_READY}"):
-                    ready.set()
+                    said.put(True)
                 else:
                     self._lines.append(line.rstrip("\n"))
-        ready.set()
+        said.put(False)
 
     def _answers(self, port: int) -> bool:
         until = time.monotonic() + _START_SECONDS
@@ -363,7 +367,8 @@ class Visdom(_Server):
         self._posts: str | None = None
 
     def _arguments(self, port: int) -> list[str]:
-        return ["visdom", "--folder", str(self.folder), "--port", str(port)]
+        options = ["--folder", str(self.folder), "--port", str(port), "--page", str(PAGE)]
+        return ["visdom", *options]
 
     def start(self) -> "Visdom":
         """Start the server, as `_Server.start` does, and post again what it has forgotten."""
@@ -445,6 +450,15 @@ def _remove(path: str, owner: int) -> None:
             os.remove(path)
 
 
+def _without_tensorflow() -> None:
+    """TensorBoard then uses what it has in TensorFlow's place to read and write event files.
+
+    It is built without TensorFlow by adding this module; see `tensorboard/compat/__init__.py`.
+    """
+    name = "tensorboard.compat.notf"
+    sys.modules.setdefault(name, types.ModuleType(name))
+
+
 @contextlib.contextmanager
 def _without_torch():
     """Visdom imports PyTorch if it finds it: two seconds and 200 MB that nobody here needs."""
@@ -494,10 +508,8 @@ def _client_class() -> type:
         def _handle_post(self, url: str, data: Any = None) -> str:
             answer = self.session.post(url, data=data or {}, timeout=_ANSWER_SECONDS)
             if not answer.ok:
-                raise DashboardError(
-                    f"Visdom's server could not do this (status {answer.status_code}). The reason "
-                    "is in the server's .log."
-                )
+                reason = answer.text.strip().rpartition("\n")[2] or f"status {answer.status_code}"
+                raise DashboardError(f"Visdom's server could not do this. It says: {reason}")
             return answer.text
 
         def _log(self, msg: dict, endpoint: str) -> None:
@@ -625,12 +637,18 @@ def press(client: Any, window: str, event_type: str = "PropertyUpdate", **event:
 
 
 def prepare() -> None:
-    """Let `%tensorboard` start a server that ends with the kernel.
+    """Let `%tensorboard` start a server that ends with the kernel, and PyTorch write without noise.
 
     TensorBoard's magic runs the program that TENSORBOARD_BINARY names, or the first `tensorboard`
     on the PATH, which need not be this environment's, and nothing ends it. It also takes a server
     that was killed for one that runs; what such servers have left behind is removed here.
+
+    PyTorch's `SummaryWriter` goes through TensorBoard, which imports TensorFlow where it finds it,
+    for seconds and with red lines, only to write files. Where TensorFlow has not been imported by
+    now, TensorBoard's own stand-in writes them.
     """
+    if "tensorflow" not in sys.modules:
+        _without_tensorflow()
     os.environ["TENSORBOARD_BINARY"] = str(_MAGIC)
     os.environ["PAIRED_PYTHON"] = sys.executable
     for file in pathlib.Path(tempfile.gettempdir(), ".tensorboard-info").glob("pid-*.info"):
@@ -658,8 +676,8 @@ def _end_with(parent: int) -> None:
 
 
 def _serve_tensorboard(arguments: list[str]) -> None:
-    """Be TensorBoard, without TensorFlow: its own stand-in reads the event files."""
-    sys.modules["tensorboard.compat.notf"] = types.ModuleType("tensorboard.compat.notf")
+    """Be TensorBoard, without TensorFlow."""
+    _without_tensorflow()
     from tensorboard import main, program
 
     class Server(program.TensorBoard):
@@ -687,7 +705,7 @@ def _here(request: Any, proxied: bool) -> bool:
     )
 
 
-async def _serve_visdom(folder: str, port: int, base_url: str) -> None:
+async def _serve_visdom(folder: str, port: int, base_url: str, page: pathlib.Path) -> None:
     """Be Visdom's server: as it is, but for where its files are and whom it answers."""
     with _without_torch():
         from visdom.server import app
@@ -722,7 +740,7 @@ async def _serve_visdom(folder: str, port: int, base_url: str) -> None:
         """Instead of a blank page, what is missing."""
 
         def get(self, *_: str) -> None:
-            sentence = html.escape(missing_page() or "Load this page again.")
+            sentence = html.escape(missing_page(page) or "Load this page again.")
             self.write(f"<!doctype html><title>visdom</title><p>{sentence}</p>")
 
     def prepare(self: Any) -> None:
@@ -730,14 +748,37 @@ async def _serve_visdom(folder: str, port: int, base_url: str) -> None:
             raise web.HTTPError(http.HTTPStatus.FORBIDDEN)
 
     base_handlers.BaseHandler.prepare = prepare
+    # Visdom's own wants a page error.html, which is not there, and then answers without a word.
+    base_handlers.BaseHandler.write_error = web.RequestHandler.write_error
     for handler in (socket_handlers.SocketHandler, socket_handlers.VisSocketHandler):
         handler.check_origin = lambda self, _: _here(self.request, bool(base_url))
+    seen: dict[pathlib.Path, float] = {}
+
+    def look_again(state: dict) -> None:
+        """The server behind a tile shows what others have saved meanwhile."""
+        for file in pathlib.Path(folder).glob("*.json"):
+            with contextlib.suppress(OSError, ValueError):  # it is being written
+                if base_url and seen.get(file) != (changed := file.stat().st_mtime):
+                    state[file.stem] = json.loads(file.read_text(encoding="utf-8"))
+                    seen[file] = changed
+
+    def draw(handler: Any, *arguments: str, get: Callable) -> None:
+        if missing_page(page):
+            Page.get(handler)
+            return
+        look_again(handler.state)
+        drawn = [file for file in seen if handler.state[file.stem]["jsons"]]
+        if drawn and not handler.state["main"]["jsons"] and not arguments[0].strip("/"):
+            newest = max(drawn, key=seen.get)  # "main", which is the usual page, is empty
+            handler.redirect(f"{base_url}/env/{urllib.parse.quote(newest.stem)}")
+        else:
+            get(handler, *arguments)
+
     for name in ("IndexHandler", "EnvHandler", "CompareHandler"):
         handler = getattr(web_handlers, name)
-        get = handler.get
-        handler.get = lambda self, *a, get=get: Page.get(self) if missing_page() else get(self, *a)
+        handler.get = functools.partialmethod(draw, get=handler.get)
 
-    app.tornado_settings["static_path"] = str(PAGE)
+    app.tornado_settings["static_path"] = str(page)
     app.tornado_settings["static_handler_class"] = Files
     app.tornado_settings["autoreload"] = False  # it would start again when a module is edited
     # Environments are loaded now: saved before it was looked at, one that is loaded late is lost.
@@ -759,12 +800,15 @@ def main(arguments: list[str] | None = None) -> None:
     visdom.add_argument("--folder", required=True)
     visdom.add_argument("--port", type=int, required=True)
     visdom.add_argument("--base-url", default="")
+    visdom.add_argument("--page", type=pathlib.Path, default=PAGE)
     options, rest = parser.parse_known_args(arguments)
     _end_with(options.parent)
-    if options.kind == "tensorboard":
-        _serve_tensorboard(rest)
-    else:
-        asyncio.run(_serve_visdom(options.folder, options.port, options.base_url))
+    with contextlib.suppress(KeyboardInterrupt):
+        if options.kind == "tensorboard":
+            _serve_tensorboard(rest)
+        else:
+            given = options.folder, options.port, options.base_url, options.page
+            asyncio.run(_serve_visdom(*given))
 
 
 if __name__ == "__main__":

@@ -17,9 +17,10 @@ import socket
 import subprocess
 import sys
 
-from paired import course
+from paired import course, dashboards
 
-PACKAGES = ("jupyterlab", "ipykernel", "nbval", "keras", "tensorboard", "visdom", "numpy")
+PACKAGES = ("jupyterlab", "jupyter-server-proxy", "ipykernel", "nbval", "keras", "tensorboard")
+PACKAGES += ("visdom", "numpy")
 PORTS = {8888: "JupyterLab", 6006: "TensorBoard", 8097: "Visdom"}
 NAMES = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
 
@@ -61,6 +62,7 @@ class Facts:
     device: str  # the environment: "cpu" or "gpu"
     frameworks: dict[str, Framework]
     packages: dict[str, str | None]
+    visdom_page: bool  # whether the files of Visdom's page were fetched
     hardware: bool  # an NVIDIA GPU is in the machine, driver or not (seen on Linux only)
     driver: str | None  # the NVIDIA driver's version
     hidden: str | None  # CUDA_VISIBLE_DEVICES
@@ -159,6 +161,7 @@ def gather() -> Facts:
         device=device,
         frameworks={name: probe(name, course.python(name)) for name in course.FRAMEWORKS},
         packages={name: _version(name) for name in PACKAGES},
+        visdom_page=dashboards.missing_page() is None,
         hardware=_hardware(),
         driver=_driver(),
         hidden=os.environ.get("CUDA_VISIBLE_DEVICES"),
@@ -221,6 +224,9 @@ def diagnose(facts: Facts) -> list[Finding]:
             findings.append(finding)
     if missing := [name for name, version in facts.packages.items() if version is None]:
         findings.append(Finding("problem", f"Not installed: {', '.join(missing)}.", again))
+    if not facts.visdom_page:
+        what = "The files of Visdom's page are missing; all the rest of lesson 06 works."
+        findings.append(Finding("warning", what, "Connect to the internet, then: make env."))
     if facts.memory_free < 2:
         what = f"Only {facts.memory_free:.1f} GB of memory are free; a pair takes about 1 GB."
         findings.append(Finding("warning", what, "Close other programs, or open one half only."))
@@ -232,7 +238,7 @@ def diagnose(facts: Facts) -> list[Finding]:
         findings.append(Finding("warning", what, "unset OMP_NUM_THREADS"))
     for port in facts.ports_taken:
         what = f"Port {port} ({PORTS[port]}) is in use, perhaps by the course itself."
-        remedy = "make lab takes the next one." if port == 8888 else "Stop what uses it."
+        remedy = f"{'make lab' if port == 8888 else 'Lesson 06'} takes the next one."
         findings.append(Finding("note", what, remedy))
     if not facts.java:
         what = "There is no Java. Only serving a model with TorchServe needs it."
@@ -252,6 +258,7 @@ def report(facts: Facts, findings: list[Finding]) -> str:
         seen = f"{framework.version}, {build}, {sees}"
         rows[NAMES[name]] = "cannot be imported" if framework.error else seen
     rows["Packages"] = ", ".join(f"{name} {is_ or '-'}" for name, is_ in facts.packages.items())
+    rows["Visdom page"] = "fetched" if facts.visdom_page else "missing"
     rows["GPU driver"] = facts.driver or "none"
     rows["Processor"] = f"{facts.cores} cores; {facts.threads} thread(s) for each kernel"
     rows["Memory"] = f"{facts.memory_free:.1f} of {facts.memory:.1f} GB free"

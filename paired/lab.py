@@ -1,7 +1,8 @@
 """Open the course in JupyterLab: `make lab`, or `make lab LESSON=04` for a pair side by side.
 
 The server runs in this process, so it cannot outlive it, and all that Jupyter writes stays in the
-checkout, in `.jupyter/`.
+checkout, in `.jupyter/`. TensorBoard and Visdom are tiles of its launcher: a click starts them, and
+they end with it.
 """
 
 import argparse
@@ -77,6 +78,35 @@ def write_workspace(root: pathlib.Path, lesson: course.Lesson | None) -> str:
     if lesson or not manager.load(name)["data"]:
         manager.save(name, json.dumps({"data": dock(*areas), "metadata": {"id": name}}))
     return name
+
+
+def tiles(root: pathlib.Path) -> dict:
+    """What jupyter-server-proxy starts, and shows, when somebody clicks on a tile of the launcher.
+
+    TensorBoard shows the runs that the lessons have left, Visdom the environments that they saved.
+    Both listen on this machine only, and are reached through JupyterLab, which asks for its token.
+    """
+    runs = str(root / ".records" / "dashboards").replace("{", "{{").replace("}", "}}")
+    icons = course.ROOT / "env" / "jupyter"
+    python = [sys.executable, "-m", "paired.dashboards"]
+    options = {
+        "TensorBoard": ["tensorboard", "--logdir", runs, "--host", ADDRESS, "--port", "{port}"],
+        "Visdom": ["visdom", "--folder", f"{runs}/visdom", "--port", "{port}"],
+    }
+    options["Visdom"] += ["--base-url", "{base_url}visdom"]
+    return {
+        title.lower(): {
+            "command": [*python, *arguments],
+            "absolute_url": title == "Visdom",  # TensorBoard's links are relative
+            "timeout": 60,
+            "new_browser_tab": False,
+            "launcher_entry": {
+                "title": title,
+                "icon_path": str(icons / f"{title.lower()}.svg"),
+            },
+        }
+        for title, arguments in options.items()
+    }
 
 
 def answers(server: dict) -> bool:
@@ -160,6 +190,7 @@ def serve(root: pathlib.Path, port: int, workspace: str) -> None:
         os.dup2(file.fileno(), 2)
 
     from jupyterlab.labapp import LabApp
+    from traitlets.config import Config
 
     options = {
         "ServerApp.ip": ADDRESS,
@@ -171,7 +202,9 @@ def serve(root: pathlib.Path, port: int, workspace: str) -> None:
         "LabApp.extension_manager": "readonly",  # the other kind asks a package index
     }
     try:
-        lab = LabApp.initialize_server([f"--{key}={value}" for key, value in options.items()])
+        arguments = [f"--{key}={value}" for key, value in options.items()]
+        settings = Config(ServerProxy={"servers": tiles(root)})
+        lab = LabApp.initialize_server(arguments, config=settings)
         for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.getsignal(signal.SIGTERM))  # stops the kernels first
 
