@@ -13,6 +13,7 @@ import json
 import math
 import pathlib
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -42,6 +43,7 @@ _LARGE = 12.0  # how many times too large the weights between layers of tanh are
 _LOW_BIAS, _DEAD = -8.0, 29  # the bias that kills a unit, and how many have it
 _FEW, _WRONG_LABELS = 80, 30
 _LEAKED = 150
+_WRITER_THREAD = "_AsyncWriterThread"
 _UNFLUSHED = "Close the writer: until then its files may lack the last events."
 # How often a sign has to be logged, and how near to the end of the training.
 _FEWEST, _END = 16, 10
@@ -78,13 +80,13 @@ class Patient:
     `X_test` and `y_test` are tensors, the images (n, 64) in float32.
     """
 
-    def __init__(self, framework, seat: int, number: int, illness: str) -> None:
+    def __init__(self, framework, seat: int, number: int, illness: str, second: str = "") -> None:
         rng = np.random.default_rng([seat, number, 6])
         self._framework, self._illness, self._seed = framework, illness, [seat, number]
         self._start, self._rate = _weights(rng, illness), _RATE
         if illness == "learning rate too high":
             self._rate = _HIGH_RATE
-        self._arrays = _images(rng, illness)
+        self._arrays = _images(rng, second or illness)
         self._history: dict[int, _History] = {}
         self.model = framework.network(_DEPTH, _WIDTH, _DIGITS)
         framework.load(self.model, self._start)
@@ -203,9 +205,21 @@ def _points(folder: str | pathlib.Path) -> list[_Point]:
 
 @contextlib.contextmanager
 def _folder() -> Iterator[pathlib.Path]:
+    """A folder for event files; `Wrong` if all is well but that a writer is not closed."""
+    before = _open_writers()
     # A writer that was not closed may still have a file open here.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         yield pathlib.Path(name)
+    if _open_writers() - before:
+        raise Wrong(
+            "All that you log has arrived, this time; but a writer is still open, and may hold "
+            "back its last events. Call its `close()`, or use it in a `with`."
+        )
+
+
+def _open_writers() -> set[threading.Thread]:
+    """The threads of PyTorch's writers that are open; TensorFlow's leave none."""
+    return {each for each in threading.enumerate() if type(each).__name__ == _WRITER_THREAD}
 
 
 class _PyTorch:
@@ -235,7 +249,8 @@ class _PyTorch:
         "bug_hunt": (
             "Read the error: which shape does `add_images` get, and which does it expect? Then "
             "mend it, run again, and look with `events.read`, or in TensorBoard, at what is there.",
-            "Ask of each call: at which step? into which folder? in which range are the pixels?",
+            "Ask of each call: at which step? into which folder? in which range are the pixels? "
+            "And of the writer: who closes it?",
             "`with SummaryWriter(folder / name) as writer:` for each run, `step` as the last "
             "argument of `add_scalar`, and `images[:, None] / 16`, of shape (n, 1, 8, 8), for the "
             "images.",
@@ -339,11 +354,15 @@ class _TorchTrainer:
         self._optimizer = torch.optim.SGD(model.parameters(), rate, momentum)
 
     def look(self, x, y) -> tuple[float, dict]:
-        from torch.nn.functional import cross_entropy
+        import torch
 
+        # More threads than one are slow for a network as small as this, on a busy machine very.
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
         self._optimizer.zero_grad()
-        loss = cross_entropy(self._model(x), y)
+        loss = torch.nn.functional.cross_entropy(self._model(x), y)
         loss.backward()
+        torch.set_num_threads(threads)
         return loss.item(), {name: p.grad for name, p in self._model.named_parameters()}
 
     def layers(self) -> Layers:
@@ -628,8 +647,12 @@ def missing_view(framework, train) -> str:
     batches = [(framework.data(x), framework.data(y)) for x, y in arrays]
     with _folder() as folder:
         call(train, model=model, batches=batches, folder=folder)
-        points = _points(folder)
-    history, final = _trained(weights, arrays)
+        _view_judged(framework, _points(folder), tags, _trained(weights, arrays), model)
+    return "Each histogram holds the gradient that the batch gave, at the right step."
+
+
+def _view_judged(framework, points: list[_Point], tags: dict, trained: tuple, model) -> None:
+    history, final = trained
     for name, array in framework.small_weights(model).items():
         if not np.allclose(array, final[name], rtol=1e-3, atol=1e-4):
             raise Wrong(
@@ -646,18 +669,17 @@ def missing_view(framework, train) -> str:
         raise Wrong(f"There is no histogram `{missing[0]}`; those there are {_listed(got)}.")
     if surplus := sorted(got - set(tags.values())):
         raise Wrong(f"The histogram `{surplus[0]}` is one too many: one for each parameter.")
-    wanted = list(range(0, count, 5))
+    wanted = list(range(0, len(history), 5))
     for name, tag in tags.items():
         mine = [point for point in drawn if point.tag == tag]
         steps = [point.step for point in mine]
         if steps != wanted:
             raise Wrong(
-                f"`{tag}` has histograms at the steps {_few(steps)}; of {count} steps, every fifth "
-                f"from 0 is to have one: {_few(wanted)}."
+                f"`{tag}` has histograms at the steps {_few(steps)}; of {len(history)} steps, every "
+                f"fifth from 0 is to have one: {_few(wanted)}."
             )
         for point in mine:
             _histogram_judged(framework, point, name, history)
-    return "Each histogram holds the gradient that the batch gave, at the right step."
 
 
 def _losses_logged(framework, points: list[_Point], losses: list[float]) -> None:
@@ -774,7 +796,11 @@ def bug_hunt(framework, log_runs) -> str:
     images = rng.integers(17, size=(6, 8, 8)).astype(np.float64)
     with _folder() as folder:
         call(log_runs, folder=folder, runs=runs, images=images)
-        points = _points(folder)
+        _runs_judged(framework, _points(folder), runs, images)
+    return "Two runs with a line each, and digits that look like digits."
+
+
+def _runs_judged(framework, points: list[_Point], runs: dict, images: np.ndarray) -> None:
     scalars = [point for point in points if point.kind == "scalars" and point.tag == "loss"]
     found = {point.run for point in scalars}
     if not scalars:
@@ -801,7 +827,6 @@ def bug_hunt(framework, log_runs) -> str:
         if not np.array_equal([point.value for point in mine], np.float32(losses)):
             raise Wrong(f"The run `{name}` holds other losses than those it was given.")
     _pictures_judged(framework, points, images)
-    return "Two runs with a line each, and digits that look like digits."
 
 
 def _pictures_judged(framework, points: list[_Point], images: np.ndarray) -> None:
@@ -869,13 +894,12 @@ def panel(framework, to_tensorboard, from_tensorboard) -> str:
     for what, lines in (("", exact), ("Where values need float64: ", fine)):
         with _folder() as folder:
             lost = call(to_tensorboard, window=_window(lines), folder=folder)
-            points = _points(folder)
-        _lines_judged(framework, what, points, lines)
-        _loss_judged(what, lost, lines)
-    with _folder() as folder:
+            _lines_judged(framework, what, _points(folder), lines)
+            _loss_judged(what, lost, lines)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         window = _window({"half": ([0, 1.5, 2], [1.0, 2.0, 3.0])})
         try:
-            call(to_tensorboard, window=window, folder=folder)
+            call(to_tensorboard, window=window, folder=pathlib.Path(folder))
         except ValueError:
             pass
         else:
@@ -996,16 +1020,16 @@ def examine(framework, signs, examine) -> str:
     """Log what shows each of five illnesses."""
     _signs_judged(signs)
     number = int(np.random.default_rng().integers(1000, 1_000_000))
-    for place in ("leak", "dead units", "exploding gradients"):
-        patient = Patient(framework, number, ILLNESSES.index(place), place)
-        with _folder() as folder:
-            call(examine, patient=patient, folder=folder)
-            if not patient._history:
-                raise Wrong("Your function never trains: loop over `patient.train()`.")
-            points = _points(folder)
+    # Who is ill in two ways shows both, in the time of one.
+    patient = Patient(framework, number, 0, "dead units", "leak")
+    with _folder() as folder:
+        call(examine, patient=patient, folder=folder)
+        if not patient._history:
+            raise Wrong("Your function never trains: loop over `patient.train()`.")
+        points = _points(folder)
         for illness in ILLNESSES[1:]:
             _evidence(framework, patient, points, illness, signs[illness])
-    return "Every sign is what it says, on three patients that you have not seen."
+    return "Every sign is what it says, on a patient that you have not seen."
 
 
 def _signs_judged(signs) -> None:

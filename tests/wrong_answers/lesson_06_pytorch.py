@@ -189,6 +189,24 @@ logs(
 logs("The event files hold no image." + UNFLUSHED, times=0)
 
 
+OPEN = (
+    "All that you log has arrived, this time; but a writer is still open, and may hold back its "
+    "last events. Call its `close()`, or use it in a `with`."
+)
+
+
+@wrong.brings("bug_hunt", OPEN)
+def leaves_a_writer_open(folder, runs, images):
+    _log_runs(folder, runs, images)
+    SummaryWriter(folder)
+
+
+@wrong.brings("missing_view", OPEN)
+def leaves_the_writer_open(model, batches, folder):
+    _train(model, batches, folder)
+    SummaryWriter(folder)
+
+
 lesson_06.add_moves(wrong, "pytorch")
 lesson_06.add_examinations(wrong, "pytorch")
 lesson_06.add_diagnoses(wrong, "pytorch")
