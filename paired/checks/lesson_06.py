@@ -675,8 +675,8 @@ def _view_judged(framework, points: list[_Point], tags: dict, trained: tuple, mo
         steps = [point.step for point in mine]
         if steps != wanted:
             raise Wrong(
-                f"`{tag}` has histograms at the steps {_few(steps)}; of {len(history)} steps, every "
-                f"fifth from 0 is to have one: {_few(wanted)}."
+                f"`{tag}` has histograms at the steps {_few(steps)}; of {len(history)} steps, "
+                f"every fifth from 0 is to have one: {_few(wanted)}."
             )
         for point in mine:
             _histogram_judged(framework, point, name, history)
@@ -836,7 +836,8 @@ def _pictures_judged(framework, points: list[_Point], images: np.ndarray) -> Non
     named = {(point.run, point.tag) for point in mine}
     if named != {("images", "digits")}:
         run, tag = sorted(named - {("images", "digits")})[0]
-        raise Wrong(f"`{tag}` is in the run `{run}`; log `digits` to `folder / 'images'`, once.")
+        where = "`folder` itself" if run == "." else f"the run `{run}`"
+        raise Wrong(f"`{tag}` is in {where}; log `digits` to `folder / 'images'`, once.")
     if len(mine) > 1:
         raise Wrong(f"`digits` is logged {len(mine)} times; log the batch once, at step 0.")
     if mine[0].step != 0:
@@ -889,6 +890,7 @@ def panel(framework, to_tensorboard, from_tensorboard) -> str:
         "test": _line(rng, 5, lambda n: rng.integers(-4000, 4000, size=n) / 1024, first=2**31),
     }
     exact["test"][1][2] = math.nan  # a gap in the line
+    exact["train"][1][4] = 0.0  # and none
     fine = {"fine": _line(rng, 8, lambda n: rng.uniform(0.5, 3, size=n), first=3)}
     fine["fine"][1][3] *= 1e6
     for what, lines in (("", exact), ("Where values need float64: ", fine)):
@@ -969,7 +971,8 @@ def _loss_judged(what: str, lost, lines: dict) -> None:
     if np.isnan(got):
         raise Wrong(f"{what}The largest error is NaN: leave gaps out of it.")
     mistakes = {
-        "is 0: compare each value with the float32 that the event holds.": 0.0,
+        "is 0: compare with the float32 that the event holds, and in float64. NumPy computes "
+        "`np.float32(y) - y` in float32.": 0.0,
         "is a sum: the largest is asked for.": np.nansum(differences),
         "is a mean: the largest is asked for.": np.nanmean(differences),
         "is relative: the difference itself is asked for.": np.nanmax(

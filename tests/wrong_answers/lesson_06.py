@@ -67,7 +67,7 @@ def add_moves(wrong: WrongAnswers, framework: str) -> None:
     """Wrong ways from Visdom to TensorBoard, and back."""
     write = lesson_06.ADAPTERS[framework]().write
 
-    def there(window, folder, *, gap=math.nan, step=int, kind=np.float32, best=max, add=0.0,
+    def there(window, folder, *, gap=math.nan, zero=0.0, step=int, kind=np.float32, best=max, add=0.0,
               tag="{}", refuse=True, skip=False, relative=False):  # fmt: skip
         """A right one, unless told otherwise."""
         errors, lines = [0.0], {}
@@ -79,7 +79,7 @@ def add_moves(wrong: WrongAnswers, framework: str) -> None:
                 if y is None and skip:
                     continue
                 steps.append(step(x) if step else number)
-                values.append(gap if y is None else y)
+                values.append(gap if y is None else y or zero)
                 if y is not None:
                     error = abs(y - float(kind(y)))
                     errors.append(error / abs(y) if relative and y else error)
@@ -101,6 +101,7 @@ def add_moves(wrong: WrongAnswers, framework: str) -> None:
 
     moves("`test` has 4 points of 5. A gap, `null` in JSON, is a point too: NaN.", skip=True)
     moves("`test` is NaN elsewhere than the line has a gap, `null` in JSON.", gap=0.0)
+    moves("`train` is NaN elsewhere than the line has a gap, `null` in JSON.", zero=math.nan)
     moves("`train` is logged at steps counted from 0: take those of its `x`.", step=None)
     moves("`train` is at other steps than its x.", step=lambda x: int(x) + 1)
     moves("The tags are `loss/test`, `loss/train`; the lines are `test`, `train`.", tag="loss/{}")
@@ -111,7 +112,12 @@ def add_moves(wrong: WrongAnswers, framework: str) -> None:
     moves("The largest error is not 0, although float32 holds these values exactly: compare in "
           "float64.", add=1e-9)  # fmt: skip
     fine = "Where values need float64: The largest error is "
-    moves(fine + "0: compare each value with the float32 that the event holds.", kind=np.float64)
+    zero = (
+        "0: compare with the float32 that the event holds, and in float64. NumPy computes "
+        "`np.float32(y) - y` in float32."
+    )
+    moves(fine + zero, kind=np.float64)
+    moves(fine + zero, result=lambda _: 0)
     moves(fine + "a sum: the largest is asked for.", best=sum)
     moves(fine + "a mean: the largest is asked for.", best=lambda e: sum(e) / (len(e) - 1))
     moves(fine + "relative: the difference itself is asked for.", relative=True)
