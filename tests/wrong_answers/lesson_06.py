@@ -67,8 +67,8 @@ def add_moves(wrong: WrongAnswers, framework: str) -> None:
     """Wrong ways from Visdom to TensorBoard, and back."""
     write = lesson_06.ADAPTERS[framework]().write
 
-    def there(window, folder, *, gap=math.nan, zero=0.0, step=int, kind=np.float32, best=max, add=0.0,
-              tag="{}", refuse=True, skip=False, relative=False):  # fmt: skip
+    def there(window, folder, *, gap=math.nan, zero=0.0, step=int, kind=np.float32, best=max,
+              add=0.0, tag="{}", refuse=True, skip=False, relative=False):  # fmt: skip
         """A right one, unless told otherwise."""
         errors, lines = [0.0], {}
         for line in json.loads(window)["content"]["data"]:
