@@ -17,7 +17,7 @@ PARITY = tests/test_parity.py tests/test_planted_mistakes.py
 
 .DEFAULT_GOAL := help
 .PHONY: help env lab test doctor update lock outputs exercises sync lint format new-lesson bench \
-	chromium clean
+	pictures chromium clean
 
 help: ## list these commands
 	@echo "The same network in PyTorch and in TensorFlow. Start with: make lab"
@@ -97,6 +97,9 @@ new-lesson: env ## start a pair: NUMBER=03 SLUG=backprop TITLE="Backpropagation 
 
 bench: env ## seconds for each notebook, and what validation costs
 	@$(RUN) -m paired.bench
+
+pictures: env ## take the lessons' pictures of TensorBoard and Visdom again, in Chromium; LESSON=05
+	@$(RUN) -m paired.pictures $(LESSON_OPTION)
 
 lock: ## resolve env/requirements.in into the locks; UPGRADE=1: to the newest versions
 	@"$(PYTHON)" env/lock.py $(if $(UPGRADE),--upgrade)

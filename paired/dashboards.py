@@ -152,6 +152,11 @@ class _Server:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def pid(self) -> int | None:
+        """The number of the server's process; None if it does not run."""
+        return self._process.pid if self.running else None
+
+    @property
     def log(self) -> str:
         """The last lines that the server has printed."""
         return "\n".join(self._lines)

@@ -1,8 +1,10 @@
 """TensorBoard's event files, read in a form that is the same whichever framework wrote them."""
 
+import base64
 import importlib.machinery
 import io
 import pathlib
+import re
 import sys
 import types
 import wave
@@ -31,10 +33,10 @@ class Audio(NamedTuple):
 def prepare() -> None:
     """Keep TensorFlow out of a kernel that has not imported it.
 
-    TensorBoard's Python library, which PyTorch's writer uses, imports TensorFlow for its file
-    functions wherever it is installed: seconds, hundreds of megabytes, and a red block of log
-    lines. It has a stand-in of its own, and takes that when it finds a module of this name.
-    Without effect once TensorFlow is imported.
+    Call it before `torch.utils.tensorboard` is imported. TensorBoard's Python library, which that
+    uses, imports TensorFlow for its file functions wherever it is installed: seconds, hundreds of
+    megabytes, and a red block of log lines. It has a stand-in of its own, and takes that when it
+    finds a module of this name. Without effect once TensorFlow is imported.
     """
     if "tensorflow" not in sys.modules and _NO_TENSORFLOW not in sys.modules:
         module = types.ModuleType(_NO_TENSORFLOW)
@@ -96,6 +98,25 @@ def read(folder: str | pathlib.Path) -> dict[tuple[str, str], dict[int, np.ndarr
     return dict(sorted(found.items()))
 
 
+def embedded(text: str) -> np.ndarray | Audio:
+    """The picture or sound in a page's text, where it stands as `data:...;base64,...`.
+
+    Visdom keeps a picture so, and a sound inside the HTML of a pane. A picture is uint8, of shape
+    `(height, width, channels)`.
+
+    Raises:
+        EventsError: there is none.
+    """
+    found = re.search(r"data:(image|audio)/\w+;base64,([\w+/=]+)", text)
+    if found is None:
+        raise EventsError(
+            f"There is no picture or sound in this text, which begins with {text[:40]!r}: expected "
+            "is the `src` of an image's pane or the content of a sound's."
+        )
+    content = base64.b64decode(found[2])
+    return _wav(content) if found[1] == "audio" else _picture(content)
+
+
 def _decode(kind: str, value: np.ndarray) -> np.ndarray | Audio:
     """What TensorBoard stores for one step, as the array that was logged."""
     if kind in ("scalar", "histogram"):
@@ -104,10 +125,14 @@ def _decode(kind: str, value: np.ndarray) -> np.ndarray | Audio:
         return np.array([text.decode() for text in value.reshape(-1)])
     if kind == "audio":
         return _wav(value.reshape(-1)[0])
+    # Width and height come first, then one picture after the other.
+    return np.stack([_picture(encoded) for encoded in value[2:]])
+
+
+def _picture(encoded: bytes) -> np.ndarray:
     from PIL import Image
 
-    # Width and height come first, then one PNG for each image.
-    return np.stack([np.asarray(Image.open(io.BytesIO(png))) for png in value[2:]])
+    return np.asarray(Image.open(io.BytesIO(encoded)))
 
 
 def _wav(encoded: bytes) -> Audio:

@@ -1,6 +1,7 @@
 """One style for every figure of the course."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 from cycler import cycler
 
 # Okabe and Ito's palette, which people with any of the common kinds of colour blindness can tell
@@ -29,13 +30,45 @@ def use_style() -> None:
     )
 
 
-def show_images(images, titles, columns: int = 10) -> None:
+def draw_images(images, titles, columns: int = 10) -> plt.Figure:
     """Draw small grey images of shape `(n, height, width)` in rows, each under its title."""
     rows = -(-len(images) // columns)
-    _, axes = plt.subplots(rows, columns, figsize=(0.72 * columns, 0.95 * rows), squeeze=False)
+    figure, axes = plt.subplots(rows, columns, figsize=(0.72 * columns, 0.95 * rows), squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for axis, image, title in zip(axes.flat, images, titles, strict=False):
         axis.imshow(image, vmin=0, vmax=1)
         axis.set_title(title, fontsize=8, pad=2)
+    return figure
+
+
+def show_images(images, titles, columns: int = 10) -> None:
+    """Draw images like `draw_images`, and show them."""
+    draw_images(images, titles, columns)
     plt.show()
+
+
+def to_array(figure: plt.Figure) -> np.ndarray:
+    """The pixels of a figure, uint8 of shape `(height, width, 3)`; the figure is closed."""
+    figure.canvas.draw()
+    pixels = np.array(figure.canvas.buffer_rgba())[..., :3]
+    plt.close(figure)
+    return pixels
+
+
+def tiles(images: np.ndarray, low: float, high: float, zoom: int = 16) -> np.ndarray:
+    """Small images side by side in one row, each pixel magnified to a square.
+
+    Args:
+        images: of shape `(n, height, width)`.
+        low: the value that becomes white, as do those below.
+        high: the value that becomes black, as do those above.
+        zoom: how many pixels wide and high one becomes, and how wide the gaps are.
+
+    Returns:
+        uint8, of shape `(height * zoom, n * (width + 1) * zoom - zoom, 3)`.
+    """
+    gap = np.full((*images.shape[:2], 1), low)
+    row = np.concatenate([*np.concatenate([images, gap], axis=2)], axis=1)[:, :-1]
+    grey = 255 * (1 - np.clip((row - low) / (high - low), 0, 1))
+    return np.repeat(np.kron(np.rint(grey), np.ones((zoom, zoom)))[..., None], 3, 2).astype("uint8")

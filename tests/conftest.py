@@ -8,20 +8,16 @@ import dataclasses
 import os
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import urllib.parse
 
-from paired import course, validation
+from paired import course, pictures, validation
 
 import nbformat
 import pytest
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 # `make lab` on another folder than the checkout.
 LAB = """
 import pathlib, sys
@@ -112,39 +108,18 @@ def start_lab():
 @pytest.fixture(scope="session")
 def browser():
     """Chromium, without a window."""
-    if CHROMIUM is None:
+    if pictures.browser_path() is None:
         pytest.skip(
             "NO BROWSER: the tests that drive JupyterLab in Chromium prove nothing now. Install "
             "Chromium or Chrome (Debian: sudo apt install chromium), then run make test again."
         )
-    from playwright.sync_api import sync_playwright
-
-    switches = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", *switches],
-        )
-        yield chromium
-        chromium.close()
+    with pictures.chromium() as browser:
+        yield browser
 
 
 @pytest.fixture
 def page(browser):
     """A fresh page of 1600 x 900; `page.outside` lists the requests that were refused."""
-    context = browser.new_context(viewport={"width": 1600, "height": 900})
-    outside = []
-
-    def guard(route) -> None:
-        if urllib.parse.urlsplit(route.request.url).hostname in ("127.0.0.1", "localhost"):
-            route.continue_()
-        else:
-            outside.append(route.request.url)
-            route.abort()
-
-    context.route("**/*", guard)
-    page = context.new_page()
-    page.outside = outside
-    yield page
-    context.close()
-    assert outside == [], "the page asked for these addresses of the internet"
+    with pictures.offline_page(browser) as page:
+        yield page
+    assert page.outside == [], "the page asked for these addresses of the internet"

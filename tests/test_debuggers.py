@@ -270,6 +270,15 @@ def test_stop_button_closes_an_open_debugger(running, debugger):
     assert scripted(running, debugger, *debugger.commands).error == "", "the next one works"
 
 
+def test_stopping_code_that_a_debugger_has_let_go_opens_it_again(torch_kernel):
+    # `print("let", "go")` would arrive in two messages, and `"let go"` is what pdb lists.
+    cell = 'import time\nhalve(3)\nprint("let " "go")\nwhile True:\n    time.sleep(0.01)'
+    ran = run_cell(torch_kernel, cell, "c", stop_at="let go")
+    assert "Program interrupted." in ran.printed
+    assert ran.prompts == ["ipdb> ", "ipdb> "]
+    assert ran.shown == f"{STOPPED} {AGAIN}"
+
+
 def test_without_a_script_and_without_a_keyboard_a_debugger_is_closed(running, debugger):
     if debugger.before:
         run_cell(running, debugger.before)

@@ -1,0 +1,391 @@
+"""Pictures of the pages that lessons show, taken in Chromium from real runs: `make pictures`.
+
+A picture is an output like any other: nobody draws or edits one. Nothing outside this machine is
+asked for; the browser refuses it, and the picture fails.
+"""
+
+import argparse
+import contextlib
+import datetime
+import io
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
+from importlib import metadata
+
+from paired import course, dashboards, events, notebooks
+
+FOLDER = course.ROOT / "notebooks"
+COLOURS = 48  # of a picture: pages have few, and a small file is fetched sooner
+MILLISECONDS = 60_000  # that a page may take to show what it should
+# How long TensorBoard's page is left alone: it can look every 30 s, if that is switched on.
+_PATIENCE_SECONDS = 40
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# In a container there is no sandbox; the others keep Chromium from calling home.
+_SWITCHES = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+
+class PictureError(Exception):
+    """Why a picture could not be taken, and what to do."""
+
+
+def browser_path() -> str | None:
+    """Where Chromium or Chrome is; None if there is neither."""
+    return next(filter(None, map(shutil.which, _BROWSERS)), None)
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator:
+    """A browser without a window, Playwright's `Browser`.
+
+    Raises:
+        PictureError: there is none on this machine.
+    """
+    if (path := browser_path()) is None:
+        raise PictureError(
+            "There is no Chromium or Chrome on the PATH. Install one (Debian: sudo apt install "
+            "chromium), then run the command again."
+        )
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=_SWITCHES)
+        yield browser
+        browser.close()
+
+
+@contextlib.contextmanager
+def offline_page(browser, width: int = 1600, height: int = 900) -> Iterator:
+    """A fresh page that reaches nothing but this machine; sizes in pixels.
+
+    Its attribute `outside` lists the addresses that it asked for and did not get.
+    """
+    context = browser.new_context(viewport={"width": width, "height": height})
+    outside = []
+
+    def guard(route) -> None:
+        if urllib.parse.urlsplit(route.request.url).hostname in ("127.0.0.1", "localhost"):
+            route.continue_()
+        else:
+            outside.append(route.request.url)
+            route.abort()
+
+    context.route("**/*", guard)
+    page = context.new_page()
+    page.outside = outside
+    yield page
+    context.close()
+
+
+def run_until(notebook: pathlib.Path, last: str, before: str = "") -> None:
+    """Run a notebook's code cells in a kernel, up to and with the cell whose id is `last`.
+
+    `before` is run in the same kernel just before that cell.
+
+    Raises:
+        PictureError: there is no such cell, or a cell has failed.
+    """
+    import jupyter_client.manager
+
+    cells = [cell for cell in notebooks.read(notebook).cells if cell.cell_type == "code"]
+    ids = [cell.id for cell in cells]
+    if last not in ids:
+        raise PictureError(f"{notebooks.relative(notebook)} has no code cell {last!r}.")
+    options = {"cwd": notebook.parent, "stderr": subprocess.DEVNULL}
+    with jupyter_client.manager.run_kernel(kernel_name="python3", **options) as kernel:
+        for cell in cells[: ids.index(last) + 1]:
+            for source in (before, cell.source) if cell.id == last else (cell.source,):
+                answer = kernel.execute_interactive(
+                    source, allow_stdin=False, timeout=120, output_hook=lambda _: None
+                )["content"]
+                if answer["status"] != "ok" and "raises-exception" not in notebooks.tags(cell):
+                    raise PictureError(
+                        f"{notebooks.relative(notebook)}, cell {cell.id!r}: {answer['ename']}, "
+                        f"{answer['evalue']}. Mend the notebook, then take the picture."
+                    )
+
+
+def save(name: str, png: bytes, colours: int = COLOURS) -> None:
+    """Write a screenshot to `notebooks/<name>.png`, in few colours, and say its size."""
+    from PIL import Image
+
+    path = FOLDER / f"{name}.png"
+    picture = Image.open(io.BytesIO(png)).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+    picture.save(path, optimize=True)
+    size = f"{picture.width} x {picture.height}, {path.stat().st_size / 1000:.0f} kB"
+    print(f"{notebooks.relative(path)}: {size}", flush=True)
+
+
+def debugger_v2(browser) -> None:
+    """Lesson 05: TensorBoard shows the dump of the cell `outside`."""
+    with tempfile.TemporaryDirectory() as folder:
+        keep = (
+            "import contextlib, tempfile\n"
+            f"tempfile.TemporaryDirectory = lambda: contextlib.nullcontext({folder!r})"
+        )
+        run_until(FOLDER / "05_debugging_tensorflow.ipynb", "outside", keep)
+        with (
+            dashboards.TensorBoard(folder) as server,
+            offline_page(browser, 1280, 720) as page,
+        ):
+            page.goto(f"{server.url}#debugger-v2")
+            tensor = page.locator(".tensor-container").get_by_role("button", name="log_p:0")
+            tensor.first.click(timeout=MILLISECONDS)
+            alerts = page.locator(".alerts-container", has_text="NaN/∞ ∞: 6")
+            alerts.wait_for(timeout=MILLISECONDS)  # five operations, and the whole function
+            frame = page.locator(".stack-frame-container", has_text="log_of_softmax")
+            frame.scroll_into_view_if_needed(timeout=MILLISECONDS)
+            # The name of the machine is nobody's business.
+            page.add_style_tag(content=".stack-trace-host-name { visibility: hidden }")
+            page.wait_for_timeout(1000)  # what was clicked fades
+            save("05_debugger_v2", page.screenshot())
+            refuse(page)
+
+
+def beside(columns: list[list[bytes]], gap: int = 16) -> bytes:
+    """Several screenshots as one: columns from left to right, in each its PNGs from top to bottom.
+
+    `gap` is the distance between them in pixels.
+    """
+    from PIL import Image
+
+    images = [[Image.open(io.BytesIO(png)).convert("RGB") for png in column] for column in columns]
+    widths = [max(image.width for image in column) for column in images]
+    height = max(sum(image.height + gap for image in column) for column in images)
+    whole = Image.new("RGB", (sum(widths) + gap * (len(widths) + 1), height + gap), "white")
+    x = gap
+    for column, width in zip(images, widths, strict=True):
+        y = gap
+        for image in column:
+            whole.paste(image, (x, y))
+            y += image.height + gap
+        x += width + gap
+    png = io.BytesIO()
+    whole.save(png, "PNG")
+    return png.getvalue()
+
+
+def _around(page, locator, scale: float = 1, margin: int = 6) -> bytes:
+    """What the page shows of an element and a little around it, in another size if wanted."""
+    from PIL import Image
+
+    box = locator.bounding_box()
+    corner = {"x": box["x"] - margin, "y": box["y"] - margin}
+    size = {"width": box["width"] + 2 * margin, "height": box["height"] + 2 * margin}
+    png = io.BytesIO(page.screenshot(clip=corner | size))
+    image, smaller = Image.open(png), io.BytesIO()
+    image = image.resize((round(image.width * scale), round(image.height * scale)))
+    image.save(smaller, "PNG")
+    return smaller.getvalue()
+
+
+def _tensorboard_view(
+    page, server: dashboards.TensorBoard, view: str, tag: str, card: str
+) -> bytes:
+    """One card of a view: the bold run's, where each run has its own."""
+    page.goto("about:blank")
+    page.goto(f"{server.url}#{view}")
+    if view == "timeseries":
+        page.locator(".settings-button").first.click(timeout=MILLISECONDS)  # closes the settings
+        page.get_by_role("combobox", name="Filter tags (regex)").fill(tag)
+        page.keyboard.press("Escape")  # closes the list of tags below it
+    else:
+        page.get_by_label("Filter tags (regular expressions supported)").fill(tag)
+    found = page.locator(card).filter(has_text=tag)
+    if view != "timeseries":
+        found = found.filter(has_text="bold")
+    found.first.wait_for(timeout=MILLISECONDS)
+    page.wait_for_timeout(2000)  # it is drawn, and its animation is over
+    return _around(page, found.first)
+
+
+def _tensorboard_graph(page, server: dashboards.TensorBoard, network: str) -> bytes:
+    """The graph, with the network opened."""
+    page.goto("about:blank")
+    page.goto(f"{server.url}#graphs")
+    node = page.locator(f"#svg g.node[data-name='{network}']")
+    node.first.dblclick(timeout=MILLISECONDS)
+    page.wait_for_timeout(1500)
+    page.locator("#svg").click(position={"x": 5, "y": 5})  # nothing is selected
+    page.get_by_text("Fit to screen").click()
+    page.wait_for_timeout(1500)
+    return _around(page, node.first, scale=0.7)
+
+
+def tensorboard_06(browser) -> None:
+    """Lesson 06: cards of TensorBoard's views, of the runs that both halves log."""
+    columns: list[list[bytes]] = [[], [], []]
+    for framework, network in {"pytorch": "Sequential", "tensorflow": "net_1"}.items():
+        run_until(FOLDER / f"06_visualising_{framework}.ipynb", "log-graph")
+        logs = dashboards.RECORDS / framework / "tensorboard"
+        with dashboards.TensorBoard(logs) as server, offline_page(browser, 1100, 900) as page:
+            if framework == course.FRAMEWORKS[0]:
+                columns[0] = [
+                    _tensorboard_view(page, server, "timeseries", "loss/test", "scalar-card"),
+                    _tensorboard_view(page, server, "audio", "loss", "tf-audio-loader"),
+                ]
+                columns[1] = [
+                    _tensorboard_view(page, server, "images", "filters", "tf-image-loader"),
+                    _tensorboard_view(page, server, "histograms", "weight", "tf-histogram-loader"),
+                    _tensorboard_view(
+                        page, server, "distributions", "gradient", "tf-distribution-loader"
+                    ),
+                ]
+            columns[2].append(_tensorboard_graph(page, server, network))
+            refuse(page)
+    save("06_tensorboard", beside(columns), colours=256)
+    _remember_delays("TensorBoard", "tensorboard", browser, _tensorboard_delays(browser))
+
+
+def _tensorboard_delays(browser) -> dict[str, object]:
+    """How long a logged point takes to the page: by itself, and while its reload button is used."""
+    events.prepare()
+    from tensorboard.compat.proto import event_pb2, summary_pb2
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+    with tempfile.TemporaryDirectory() as folder:
+        writer = EventFileWriter(folder)
+
+        def log(step: int) -> None:
+            value = summary_pb2.Summary.Value(tag="loss", simple_value=step % 3)
+            summary = summary_pb2.Summary(value=[value])
+            writer.add_event(event_pb2.Event(step=step, wall_time=time.time(), summary=summary))
+            writer.flush()
+
+        for step in range(3):
+            log(step)
+        with dashboards.TensorBoard(folder) as server, offline_page(browser, 1100, 900) as page:
+            page.goto(f"{server.url}#timeseries")
+            card = page.locator("scalar-card")
+            card.wait_for(timeout=MILLISECONDS)
+            page.add_style_tag(content="mat-spinner { display: none !important }")
+            page.wait_for_timeout(3000)
+
+            def delay(step: int, seconds: float, reload: bool) -> float | None:
+                before, began = card.screenshot(), time.monotonic()
+                log(step)
+                while time.monotonic() - began < seconds:
+                    if reload:
+                        page.locator(".reload-button").first.click()
+                    page.wait_for_timeout(100)
+                    if card.screenshot() != before:
+                        return round(time.monotonic() - began, 1)
+                return None
+
+            alone = delay(3, _PATIENCE_SECONDS, reload=False)
+            page.locator(".reload-button").first.click()
+            page.wait_for_timeout(6000)
+            pressed = []
+            for step in range(4, 10):
+                pressed.append(delay(step, MILLISECONDS / 1000, reload=True))
+                page.wait_for_timeout(700 * (step - 3))  # at another point between two looks
+            refuse(page)
+    found = {"seconds by itself": alone and [alone], "waited": _PATIENCE_SECONDS}
+    return found | {"seconds with its reload button": pressed}
+
+
+def visdom_06(browser) -> None:
+    """Lesson 06: Visdom's page with the panes of the calm run, and the inputs that steer."""
+    run_until(FOLDER / "06_visualising_pytorch.ipynb", "restart")
+    saved = dashboards.RECORDS / "visdom"
+    with dashboards.Visdom(saved) as server, offline_page(browser, 1400, 1160) as page:
+        page.goto(f"{server.url}env/pytorch-calm")
+        page.locator(".react-grid-item").nth(11).wait_for(timeout=MILLISECONDS)
+        page.wait_for_timeout(3000)  # the graph's nodes have found their places
+        save("06_visdom", page.screenshot(), colours=256)
+        refuse(page)
+    _remember_delays("Visdom", "visdom", browser, _visdom_delays(browser))
+
+
+# In the page: promises the time, in milliseconds, of the frame after a line's change.
+_DRAWN = """() => {
+    const drawn = () => document.querySelector('.scatterlayer path.js-line').getAttribute('d');
+    const before = drawn();
+    window.seen = new Promise(resolve => {
+        const look = () => drawn() === before
+            ? requestAnimationFrame(look)
+            : requestAnimationFrame(() => resolve(Date.now()));
+        look();
+    });
+}"""
+
+
+def _visdom_delays(browser) -> dict[str, object]:
+    """How long a point of a line takes from the call to the page."""
+    with tempfile.TemporaryDirectory() as folder, dashboards.Visdom(folder) as server:
+        vis = server.client("delay")
+        vis.line([0.0, 1.0], [0, 1], win="loss")
+        with offline_page(browser) as page:
+            page.goto(f"{server.url}env/delay")
+            line = page.locator(".scatterlayer path.js-line")
+            line.wait_for(state="attached", timeout=MILLISECONDS)
+            page.wait_for_timeout(2000)
+            seconds = []
+            for step in range(2, 12):
+                page.evaluate(_DRAWN)
+                began = time.time()
+                vis.line([float(step % 3)], [step], win="loss", update="append")
+                seconds.append(round(page.evaluate("window.seen") / 1000 - began, 3))
+                page.wait_for_timeout(300)
+            refuse(page)
+    return {"seconds by itself": seconds}
+
+
+def _remember_delays(tool: str, distribution: str, browser, delays: dict[str, object]) -> None:
+    """Keep what was measured in `notebooks/06_latency.json`, with the date and the versions."""
+    path = FOLDER / "06_latency.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    about = {"date": f"{datetime.date.today()}", "version": metadata.version(distribution)}
+    known[tool] = about | {"Chromium": browser.version} | delays
+    path.write_text(json.dumps(dict(sorted(known.items())), indent=2) + "\n", encoding="utf-8")
+    print(f"{notebooks.relative(path)}: {tool}", flush=True)
+
+
+def refuse(page) -> None:
+    """Fail if the page wanted anything from the internet.
+
+    Raises:
+        PictureError: it did.
+    """
+    if page.outside:
+        raise PictureError(f"The page asked for addresses outside this machine: {page.outside}.")
+
+
+PICTURES: dict[str, Callable] = {
+    "05_debugger_v2": debugger_v2,
+    "06_tensorboard": tensorboard_06,
+    "06_visdom": visdom_06,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Take the pictures of one lesson, or all; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="make pictures", description=__doc__)
+    parser.add_argument("--lesson", default="", help="its number, such as 05; else all")
+    lesson = parser.parse_args(arguments).lesson
+    wanted = {name: take for name, take in PICTURES.items() if name.startswith(lesson)}
+    try:
+        if not wanted:
+            raise PictureError(
+                f"Lesson {lesson!r} has no pictures; these are made here: {', '.join(PICTURES)}."
+            )
+        with chromium() as browser:
+            for take in dict.fromkeys(wanted.values()):
+                take(browser)
+    except (PictureError, dashboards.DashboardError) as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

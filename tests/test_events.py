@@ -1,0 +1,177 @@
+"""Event files read back: what each framework's writer has logged, in one form for both.
+
+TensorFlow must not come into PyTorch's kernel by way of TensorBoard, so each writer has a process
+of its own.
+"""
+
+import base64
+import io
+import json
+import subprocess
+import sys
+import wave
+
+from paired import course, events, figures
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from PIL import Image
+
+RATE = 8000
+PYTORCH = """
+import json, sys
+from paired import events
+import numpy as np
+import torch
+events.prepare()
+from torch.utils.tensorboard import SummaryWriter
+folder, picture, values, samples = sys.argv[1], *map(np.array, json.load(sys.stdin))
+writer = SummaryWriter(folder)
+for step in range(30):
+    writer.add_scalar("loss/train", 1 / (step + 1), step)
+writer.add_image("picture", picture.astype("uint8"), 3, dataformats="HWC")
+writer.add_histogram("values", torch.tensor(values), 3, bins=30)
+writer.add_audio("sound", torch.tensor(samples), 3, sample_rate=8000)
+writer.add_text("settings", "rate **0.5**", 0)
+network = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.ReLU())
+writer.add_graph(network, torch.zeros(1, 3))
+writer.close()
+print("tensorflow" in sys.modules)
+"""
+TENSORFLOW = """
+import json, sys
+from paired import events, frameworks
+import numpy as np
+with frameworks.quiet_import():
+    import keras, tensorflow as tf
+folder, picture, values, samples = sys.argv[1], *map(np.array, json.load(sys.stdin))
+writer = tf.summary.create_file_writer(folder)
+with writer.as_default():
+    for step in range(30):
+        tf.summary.scalar("loss/train", 1 / (step + 1), step)
+    tf.summary.image("picture", picture.astype("uint8")[None], 3)
+    tf.summary.histogram("values", values, 3, buckets=30)
+    tf.summary.audio("sound", samples.astype("float32")[None, :, None], 8000, 3)
+    tf.summary.text("settings", "rate **0.5**", 0)
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="relu")])
+    tf.summary.graph(tf.function(network).get_concrete_function(tf.zeros((1, 3))).graph)
+writer.close()
+events.prepare()
+assert events.read(folder), "read by the process that has TensorFlow"
+print("tensorboard.compat.notf" in sys.modules)
+"""
+
+GENERATOR = np.random.default_rng(0)
+PICTURE = GENERATOR.integers(0, 256, (5, 7, 3), np.uint8)
+VALUES = GENERATOR.normal(size=1000)
+SAMPLES = 0.5 * np.sin(np.arange(RATE) / 5)
+
+
+@pytest.fixture(scope="module", params=["pytorch", "tensorflow"])
+def run(request, tmp_path_factory):
+    """The folder of a run that the framework's own writer has logged."""
+    folder = tmp_path_factory.mktemp(request.param)
+    logged = json.dumps([PICTURE.tolist(), VALUES.tolist(), SAMPLES.tolist()])
+    program = {"pytorch": PYTORCH, "tensorflow": TENSORFLOW}[request.param]
+    command = [course.python(request.param), "-c", program, str(folder)]
+    done = subprocess.run(
+        command, input=logged, capture_output=True, text=True, cwd=course.ROOT, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "False\n", "TensorFlow in PyTorch's process, or kept out of its own"
+    return folder
+
+
+def test_read_finds_everything_that_was_logged(run):
+    found = events.read(run)
+    assert {key: len(points) for key, points in found.items()} == {
+        ("audio", "sound"): 1,
+        ("graph", "graph"): 1,
+        ("histogram", "values"): 1,
+        ("image", "picture"): 1,
+        ("scalar", "loss/train"): 30,  # more than TensorBoard itself keeps of a tensor
+        ("text", "settings"): 1,
+    }
+
+
+def test_scalars_have_32_bits(run):
+    points = events.read(run)["scalar", "loss/train"]
+    assert list(points) == list(range(30))
+    assert all(value.dtype == np.float32 for value in points.values())
+    np.testing.assert_array_equal(list(points.values()), np.float32(1 / np.arange(1, 31)))
+
+
+def test_picture_comes_back_pixel_by_pixel(run):
+    picture = events.read(run)["image", "picture"][3]
+    assert picture.dtype == np.uint8
+    np.testing.assert_array_equal(picture, PICTURE[None])
+
+
+def test_histogram_counts_what_numpy_counts(run):
+    left, right, counts = events.read(run)["histogram", "values"][3].T
+    expected, edges = np.histogram(VALUES, bins=30)
+    np.testing.assert_array_equal(counts, expected)
+    np.testing.assert_array_equal(left, np.float32(edges[:-1]))
+    np.testing.assert_array_equal(right, np.float32(edges[1:]))
+
+
+def test_sound_comes_back_within_one_step_of_16_bits(run):
+    sound = events.read(run)["audio", "sound"][3]
+    assert sound.rate == RATE
+    assert np.abs(sound.samples - SAMPLES).max() <= 1.5 / 2**15
+
+
+def test_text_has_the_tag_that_it_was_given(run):
+    assert events.read(run)["text", "settings"][0].tolist() == ["rate **0.5**"]
+
+
+def test_graph_has_operations_and_names(run):
+    nodes = events.read(run)["graph", "graph"][0]
+    assert {"aten::relu", "Relu"} & set(nodes[:, 0])
+    assert all(nodes[:, 1])
+
+
+def test_folder_without_event_files_says_what_is_expected(tmp_path):
+    with pytest.raises(events.EventsError, match="holds no event file: expected is the folder of"):
+        events.read(tmp_path)
+
+
+def test_prepare_leaves_a_process_with_tensorflow_alone(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", sys)
+    monkeypatch.delitem(sys.modules, "tensorboard.compat.notf", raising=False)
+    events.prepare()
+    assert "tensorboard.compat.notf" not in sys.modules
+
+
+def test_embedded_pictures_and_sounds_of_a_page():
+    png, wav = io.BytesIO(), io.BytesIO()
+    Image.fromarray(PICTURE).save(png, "PNG")
+    with wave.open(wav, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(np.int16(SAMPLES * 2**15).tobytes())
+    encoded = [base64.b64encode(content.getvalue()).decode() for content in (png, wav)]
+    picture = events.embedded(f"data:image/png;base64,{encoded[0]}")
+    np.testing.assert_array_equal(picture, PICTURE)
+    sound = events.embedded(f'<audio><source src="data:audio/wav;base64,{encoded[1]}"></audio>')
+    assert sound.rate == RATE
+    assert np.abs(sound.samples - SAMPLES).max() < 1 / 2**15
+    with pytest.raises(events.EventsError, match="which begins with 'learning rate'"):
+        events.embedded("learning rate")
+
+
+def test_tiles_are_magnified_from_white_to_black():
+    row = figures.tiles(np.array([[[0.0, 1.0]], [[2.0, -1.0]]]), low=0, high=1, zoom=2)
+    assert row.shape == (2, 10, 3)
+    assert row[0, :, 0].tolist() == [255, 255, 0, 0, 255, 255, 0, 0, 255, 255]
+
+
+def test_figure_as_an_array():
+    figure = figures.draw_images(np.zeros((3, 8, 8)), "abc", columns=3)
+    width, height = figure.get_size_inches() * figure.dpi
+    pixels = figures.to_array(figure)
+    assert pixels.shape == (int(height), int(width), 3)
+    assert pixels.dtype == np.uint8
+    assert figure.number not in plt.get_fignums()
