@@ -208,5 +208,5 @@ def leaves_the_writer_open(model, batches, folder):
 
 
 lesson_06.add_moves(wrong, "pytorch")
-lesson_06.add_examinations(wrong, "pytorch")
+lesson_06.add_examinations(wrong, "pytorch", share=2)
 lesson_06.add_diagnoses(wrong, "pytorch")
