@@ -772,8 +772,9 @@ async def _serve_visdom(folder: str, port: int, base_url: str, page: pathlib.Pat
             Page.get(handler)
             return
         look_again(handler.state)
-        drawn = [file for file in seen if handler.state[file.stem]["jsons"]]
-        if drawn and not handler.state["main"]["jsons"] and not arguments[0].strip("/"):
+        full = {env for env, content in handler.state.items() if content["jsons"]}
+        drawn = [file for file in seen if file.stem in full]
+        if drawn and "main" not in full and not arguments[0].strip("/"):
             newest = max(drawn, key=seen.get)  # "main", which is the usual page, is empty
             handler.redirect(f"{base_url}/env/{urllib.parse.quote(newest.stem)}")
         else:

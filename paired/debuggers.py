@@ -30,6 +30,8 @@ _TIDY = [
         (r"[^\s'\"]*__autograph_generated_file\w+\.py", "generated"),
         (r"[^\s'\"]*[/\\]site-packages[/\\]", ""),
         (r"[^\s'\"]*[/\\][Ll]ib[/\\](python3\.\d+[/\\])?(?=\w+(\.py|[/\\]))", ""),
+        # How deep the kernel's own stack is, which depends on how the kernel was started.
+        (r"skipping \d+ hidden frame\(s\)", "skipping hidden frames"),
         # tfdbg's clock: when each tensor was written.
         (r"^\[\d+\.\d{3}\] +", "[t]      "),
         (r"^t \(ms\) +", "t (ms)   "),
@@ -183,6 +185,7 @@ def _without_libraries(lines: Iterable[str]) -> Iterator[str]:
 def _tidy_tfdbg() -> None:
     try:
         from tensorflow.python.debug.cli import readline_ui
+        from tensorflow.python.debug.cli.debugger_cli_common import EXPLICIT_USER_EXIT
     except ImportError:  # native Windows has no readline
         return
     ui = readline_ui.ReadlineUI
@@ -197,7 +200,10 @@ def _tidy_tfdbg() -> None:
             init_command, greeted = None if greeted else init_command, True
         elif init_command and init_command.startswith("lt"):  # by time, which moves
             init_command += " -s tensor_name"
-        return plain(self, init_command=init_command, title=title, **kwargs)
+        answer = plain(self, init_command=init_command, title=title, **kwargs)
+        if answer == EXPLICIT_USER_EXIT and _shell():  # or tfdbg would raise SystemExit
+            _close("`exit` ends tfdbg and the program that it debugs, here the cell.")
+        return answer
 
     def display(_, output) -> None:
         print(*_without_libraries(output.lines), sep="\n")

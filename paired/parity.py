@@ -145,22 +145,24 @@ class Recorder:
             layout: the order of the axes here; see `canonical`.
 
         Raises:
-            ParityError: the kind is unknown, the key was recorded before at this step, or a value
-                is not finite.
+            ParityError: the kind is unknown, a value is not finite, or the key was recorded before
+                at this step with another value. The same value again is no error: somebody may
+                run a cell twice.
         """
         kind = key.split("/")[0]
         if kind not in TOLERANCE or key.count("/") != 2:
             raise ParityError(
                 f"{key!r} is not kind/run/name with a kind out of {', '.join(TOLERANCE)}."
             )
-        if (key, step) in self.tensors:
-            raise ParityError(
-                f"{key} was recorded before at step {step}: make a new Recorder to begin again."
-            )
         array = canonical(to_numpy(value), layout)
         if not np.isfinite(array).all():
             raise ParityError(f"{key} at step {step} holds a value that is not finite.")
-        self.tensors[key, step] = array
+        before = self.tensors.setdefault((key, step), array)
+        if before.shape != array.shape or not np.allclose(before, array, rtol=1e-5, atol=1e-8):
+            raise ParityError(
+                f"{key} was recorded before at step {step}, with another value: make a new "
+                "Recorder to begin again."
+            )
 
     def many(self, kind: str, run: str, tensors: Mapping, layouts: Mapping, *, step: int) -> None:
         """Record several tensors of one kind and run, each under its name and in its layout."""

@@ -347,13 +347,21 @@ def half(request):
     plt.close("all")
 
 
+def _answers(half):
+    module = importlib.import_module(f"wrong_answers.lesson_{half.lesson[:2]}_{half.framework}")
+    return module.wrong
+
+
 each_half = pytest.mark.parametrize("half", HALVES, indirect=True, scope="module")
 
 
 @each_half
-def test_the_solution_passes(half):
+def test_the_solution_passes_and_so_do_other_right_answers(half):
     assert half.verdicts == dict.fromkeys(half.tasks, "Solved")
     assert half.printed.count("Solved: ") == len(half.tasks)
+    for name, answers in _answers(half).right:
+        said, reason = verdict(half.tasks[name], *answers)
+        assert (name, answers, said) == (name, answers, "Solved"), reason
 
 
 @each_half
@@ -366,11 +374,11 @@ def test_the_untouched_exercise_is_not_attempted(half):
 
 @each_half
 def test_every_wrong_answer_brings_its_own_message(half):
-    module = importlib.import_module(f"wrong_answers.lesson_{half.lesson[:2]}_{half.framework}")
-    for name, answers, message in module.wrong.all:
+    wrong = _answers(half)
+    for name, answers, message in wrong.all:
         said = verdict(half.tasks[name], *answers)
         assert (name, answers, *said) == (name, answers, "Wrong", message)
-    counts = {name: sum(name == each for each, _, _ in module.wrong.all) for name in half.tasks}
+    counts = {name: sum(name == each for each, _, _ in wrong.all) for name in half.tasks}
     assert min(counts.values()) >= 3, counts
 
 

@@ -132,6 +132,9 @@ def test_a_server_that_dies_says_how(kind, tmp_path, capsys):
 
 def test_last_words_are_kept(server):
     assert ask(server, "/once-more", Origin="https://example.org")[0] == 403
+    until = time.monotonic() + 10
+    while "once-more" not in server.log and time.monotonic() < until:
+        time.sleep(0.05)
     server._process.terminate()
     server._process.wait()
     with pytest.raises(DashboardError, match="SIGTERM") as caught:

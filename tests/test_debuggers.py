@@ -1,5 +1,6 @@
 """Debuggers in real kernels: the transcript is true, and a debugger left open harms nothing."""
 
+import ast
 import contextlib
 import dataclasses
 import itertools
@@ -8,6 +9,8 @@ import re
 import socket
 import subprocess
 import sys
+
+from paired import course
 
 import psutil
 import pytest
@@ -312,6 +315,18 @@ def test_code_that_catches_every_exception_does_not_swallow_the_end(torch_kernel
     assert "swallowed" not in ran.printed
 
 
+def test_exit_ends_tfdbg_and_the_cell_with_a_sentence():
+    tfdbg = DEBUGGERS["tfdbg"]
+    with kernel() as running:
+        for setup in (SETUP, TENSORFLOW, "debuggers.prepare()"):
+            said(running, setup)
+        for commands in (("exit",), ("run", "exit")):
+            ran = scripted(running, tfdbg, *commands)
+            sentence = "`exit` ends tfdbg and the program that it debugs, here the cell."
+            assert ran.shown == f"{sentence} {AGAIN}"
+        assert scripted(running, tfdbg, *tfdbg.commands).error == "", "the next one works"
+
+
 @pytest.mark.parametrize("step", ["n", "s"])
 def test_stepping_out_of_the_cell_ends_the_debugger_and_not_the_kernel(torch_kernel, step):
     ran = run_cell(torch_kernel, "z = halve(3)", *[step] * 3)
@@ -352,7 +367,8 @@ def test_transcripts_of_twenty_runs_are_identical(torch_kernel, tensorflow_kerne
         for _ in range(10)
     ]
     assert "p x, y\n(3, 1.5)" in runs[0]
-    assert len(set(runs)) == 1
+    for run in runs:
+        assert run == runs[0]
 
 
 PLAIN = """
@@ -479,3 +495,62 @@ def test_an_ide_attaches_from_outside_on_loopback(tmp_path):
         finally:
             process.kill()
     assert psutil.wait_procs([adapter], timeout=60)[1] == [], "nothing outlives it"
+
+
+def without_scripts(source: str) -> tuple[str, str]:
+    """A lesson's cell as a student leaves it who wants to type; a list of what was typed for them.
+
+    The lines stay as many as they were, so that a transcript names the same ones.
+    """
+    lines, commands = source.splitlines(), {}
+    python = "\n".join("pass" if line.startswith("%") else line for line in lines)
+    for node in ast.walk(ast.parse(python)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "debuggers.script":
+            rest = [""] * (node.end_lineno - node.lineno)
+            lines[node.lineno - 1 : node.end_lineno] = ["pass", *rest]
+            commands[node.lineno] = [ast.unparse(argument) for argument in node.args]
+    return "\n".join(lines), f"[{', '.join(itertools.chain(*map(commands.get, sorted(commands))))}]"
+
+
+def answers_only(transcript: str, commands: list[str]) -> list[str]:
+    """Without prompts and commands, the code around a line, and what a kernel says only once."""
+    transcript = "\n" + comparable(transcript)
+    transcript = re.sub(r"\nTTTTTT.*?see help\.\.", "", transcript, flags=re.DOTALL)
+    for command in commands:
+        transcript = re.sub(rf"\n(ipdb|tfdbg)> {re.escape(command)}(?=\n)", "", transcript, count=1)
+    return [
+        line for line in transcript.splitlines() if line and not re.match(r" +\d+ |WARNING", line)
+    ]
+
+
+@pytest.mark.parametrize("half", ["pytorch", "tensorflow"])
+def test_every_session_of_the_lesson_can_be_typed_by_hand_afterwards(half):
+    def run(code: str, *typed: str) -> str:
+        printed, waiting = [], list(typed)
+        reply = running.kc.execute_interactive(
+            code,
+            allow_stdin=bool(typed),
+            output_hook=lambda message: printed.append(message["content"].get("text", "")),
+            stdin_hook=lambda _: running.kc.input(waiting.pop(0) if waiting else "q"),
+            timeout=60,
+        )["content"]
+        assert reply["status"] == "ok" or "unrecorded_step(new_net()" in code, reply["evalue"]
+        assert waiting == []
+        return "".join(printed)
+
+    typed = []
+    with kernel() as running:
+        for cell, kind, source in course.cells(course.lesson("05").path(half)):
+            if kind != "code":
+                continue
+            if cell == "mended":
+                break  # it saves the record
+            scripted = run(source)
+            by_hand, commands = without_scripts(source)
+            if cell == "hook" or by_hand == source:
+                continue  # `breakpoint()` is mended once and for all
+            commands = json.loads(run(f"import json; print(json.dumps({commands}))"))
+            live = run(by_hand, *commands)
+            assert answers_only(live, []) == answers_only(scripted, commands), cell
+            typed.append(cell)
+    assert {"session", "nan", "dead", "unrecorded-debug", "mode", "shuffled"} <= set(typed)

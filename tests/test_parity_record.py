@@ -67,11 +67,19 @@ def test_what_cannot_be_compared_is_not_recorded(key, value, message):
         recorder()(key, value, step=0)
 
 
-def test_a_key_is_recorded_once_a_step():
+@pytest.mark.parametrize("other", [2.001, [2.0], [2.0, 2.0]])
+def test_a_key_has_one_value_a_step(other):
     record = recorder(w=1.0)
     record("w/run/w", 2.0, step=1)
-    with pytest.raises(parity.ParityError, match="recorded before at step 1"):
-        record("w/run/w", 2.0, step=1)
+    with pytest.raises(parity.ParityError, match="recorded before at step 1, with another value"):
+        record("w/run/w", np.array(other), step=1)
+
+
+def test_a_cell_that_records_can_be_run_twice():
+    record = recorder(w=1.0)
+    for rounding in (0, 1e-7):
+        record("w/run/w", 2.0 + rounding, step=1)
+    assert record.tensors["w/run/w", 1] == 2
 
 
 def test_what_is_recorded_does_not_change_with_the_original():

@@ -1,11 +1,15 @@
 """The lessons' pictures: each is made by `make pictures`, small, and its failures are sentences."""
 
+import datetime
+import io
+import json
 import re
 
 from paired import course, pictures
 
 import pytest
 from conftest import write_notebook
+from PIL import Image, ImageColor
 
 SHOWN = re.compile(r"!\[[^\]]+\]\((\w+)\.png\)")
 
@@ -42,3 +46,29 @@ def test_cell_that_fails_is_named(tmp_path):
         pictures.run_until(path, own)
     with pytest.raises(pictures.PictureError, match="has no code cell 'outside'"):
         pictures.run_until(path, "outside")
+
+
+def test_screenshots_side_by_side_keep_their_pixels():
+    def png(width, height, colour):
+        content = io.BytesIO()
+        Image.new("RGB", (width, height), colour).save(content, "PNG")
+        return content.getvalue()
+
+    columns = [[png(30, 10, "red"), png(20, 10, "green")], [png(5, 40, "blue")]]
+    whole = Image.open(io.BytesIO(pictures.beside(columns, gap=4)))
+    assert whole.size == (4 + 30 + 4 + 5 + 4, 4 + 40 + 4)
+    at = {"red": (4, 4), "green": (4, 18), "blue": (38, 4), "white": (0, 0)}
+    for colour, position in at.items():
+        assert whole.getpixel(position) == ImageColor.getrgb(colour)
+
+
+def test_delays_that_lesson_06_prints_say_when_and_with_what_they_were_measured():
+    known = json.loads((pictures.FOLDER / "06_latency.json").read_text(encoding="utf-8"))
+    assert list(known) == ["TensorBoard", "Visdom"]
+    for about in known.values():
+        datetime.date.fromisoformat(about["date"])
+        assert about["version"]
+        assert about["Chromium"]
+    assert all(0 < seconds < 2 for seconds in known["Visdom"]["seconds by itself"])
+    pressed = known["TensorBoard"]["seconds with its reload button"]
+    assert all(0 < seconds < 30 for seconds in pressed)

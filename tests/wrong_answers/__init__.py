@@ -6,12 +6,19 @@ from collections.abc import Callable
 
 @dataclasses.dataclass
 class WrongAnswers:
-    """The wrong answers of one half of an exercise: (task, answers, message)."""
+    """The wrong answers of one half of an exercise: (task, answers, message).
+
+    And right ones other than the solution, (task, answers), in which a check may find no fault.
+    """
 
     all: list[tuple[str, tuple, str]] = dataclasses.field(default_factory=list)
+    right: list[tuple[str, tuple]] = dataclasses.field(default_factory=list)
 
     def add(self, task: str, *answers, message: str) -> None:
         self.all.append((task, answers, message))
+
+    def also_right(self, task: str, *answers) -> None:
+        self.right.append((task, answers))
 
     def brings(self, task: str, message: str) -> Callable[[Callable], Callable]:
         """Decorate a function that is a wrong answer."""

@@ -18,17 +18,21 @@ lesson_05.add_predictions(
         "first": {
             5: "counts the calls; Python's lines run only while a function is traced.",
             1: "is not 1: another shape, and each other Python number, is traced anew.",
+            2: "counts one trace for both Python numbers: each is a constant of its own trace.",
             3: "counts one trace for both Python numbers: each is a constant of its own trace.",
         },
         "second": {
             4: "counts the traces; `tf.print` is part of the graph, which each call runs.",
             1: "counts the first call only; `tf.print` is part of the graph, which each call runs.",
             0: "is not 0: `tf.print` is part of the graph, which each call runs.",
+            9: "counts traces and runs: while a function is traced, `tf.print` prints nothing.",
         },
         "third": {
             0: "is not 0: without a graph each call runs Python's lines.",
             1: "is not 1: without a graph each call runs Python's lines.",
             4: "counts traces; without a graph there are none, and each call runs Python's lines.",
+            9: "counts traces too; without a graph there are none.",
+            10: "counts traces too; without a graph there are none.",
         },
     },
 )
@@ -150,8 +154,57 @@ def keeps_a_breakpoint(squares):
     return _mended(squares)
 
 
-wrong.add("explain_error", "B", "squares", lambda X, centre: tf.reduce_mean(
-    tf.norm(X - centre, axis=1)), message=STILL)  # fmt: skip
+def explains(message):
+    """Decorate a wrong `mean_distance`."""
+
+    def register(function):
+        wrong.add("explain_error", "B", "squares", function, message=message)
+        return function
+
+    return register
+
+
+VALUE = "Where a row is the centre, the value "
+
+
+@explains(STILL)
+def takes_the_norm(X, centre):
+    return tf.reduce_mean(tf.norm(X - centre, axis=1))
+
+
+@explains(f"{VALUE}has shape (7,), it must have (): one number, the mean of all rows.")
+def forgets_the_mean(X, centre):
+    return _mended(tf.reduce_sum((X - centre) ** 2, axis=1))
+
+
+@explains(f"{VALUE}is the root of a mean: each row has its own root.")
+def takes_the_mean_first(X, centre):
+    return tf.sqrt(tf.reduce_mean(tf.reduce_sum((X - centre) ** 2, axis=1)))
+
+
+@explains(f"{VALUE}is the root of a sum over all rows: each row has its own.")
+def takes_the_norm_of_the_matrix(X, centre):
+    return tf.norm(X - centre)
+
+
+@explains(f"{VALUE}is that of columns: add up along the features of a row.")
+def goes_along_columns(X, centre):
+    return tf.reduce_mean(tf.norm(X - centre, axis=0))
+
+
+@explains(f"{VALUE}adds up differences: square them, and take the root of the sum.")
+def adds_absolute_differences(X, centre):
+    return tf.reduce_mean(tf.reduce_sum(tf.abs(X - centre), axis=1))
+
+
+@explains("No gradient arrives at `X`: something is cut off from it.")
+def returns_a_float(X, centre):
+    return float(mended(X, centre))
+
+
+@explains(f"{VALUE}has dtype float32, it must have float64.")
+def loses_precision(X, centre):
+    return mended(tf.cast(X, tf.float32), tf.cast(centre, tf.float32))
 
 
 def _energy(X, W, gate=tf.nn.softplus, energy=None):
@@ -166,16 +219,23 @@ def good(X, W):
 
 for name, note in {
     "grown": "it has its scope in front of it.",
+    "X": "it is finite.",
+    "W": "its numbers are large, and finite.",
     "scores": "they are large, and finite.",
-    "scores:0": "they are large, and finite.",
     "gate/plus": "one of its inputs is infinite already.",
     "gate/log": "its input is infinite already.",
     "odds": "it is zero, which is finite.",
     "energy": "it comes later.",
+    "Sum": "it is zero, which is finite.",
+    "Neg": "it comes later.",
+    "Mean": "it comes later.",
 }.items():
-    wrong.add("first_inf", name, good, message=f'`first_bad` is not "{name}": {note}')
+    wrong.add("first_inf", name, good, message=f"`first_bad` is not '{name}': {note}")
 for answer, given in (("Exp", "'Exp'"), ("", "''"), (None, "None"), (good, "a `function`")):
-    message = f"`first_bad` is {given}: name a node of the graph, as tfdbg lists it, in quotes."
+    message = (
+        "`first_bad` must be the name of a node of the graph, as tfdbg lists it, in quotes; it is "
+        f"{given}."
+    )
     wrong.add("first_inf", answer, good, message=message)
 
 
@@ -185,6 +245,10 @@ def steadies(message, **parts):
 
 
 AGAIN = " Debug your function: which is the first now?"
+LIMIT = (
+    "For large scores the result is far too small: a limit, or a small number that is added, holds "
+    "it back. Large scores must count as they are."
+)
 
 
 def naive_gate(scores):
@@ -198,8 +262,7 @@ def naive_energy(gates):
 steadies("For large scores the result is inf." + AGAIN, gate=naive_gate)
 steadies("For large scores the result is inf." + AGAIN, energy=naive_energy)
 steadies(
-    "For large scores the result is that of scores with a limit: large ones must count as they "
-    "are.",
+    LIMIT,
     gate=lambda scores: naive_gate(tf.minimum(scores, 700)),
 )
 steadies("For scores far below zero the result is inf.",
@@ -212,12 +275,27 @@ steadies("For small scores the result has the wrong sign.",
          energy=lambda gates: tf.reduce_logsumexp(-gates, axis=1))  # fmt: skip
 steadies("For small scores the result has the least gate in place of the sum of the odds.",
          energy=lambda gates: tf.reduce_min(gates, axis=1))  # fmt: skip
-steadies("For small scores the result has the right shape and dtype, but wrong values.",
+steadies("For small scores the result has exp(gate), and no minus before the logarithm.",
          energy=lambda gates: tf.reduce_logsumexp(gates, axis=1))  # fmt: skip
+steadies("For small scores the result has exp(gate) in place of exp(-gate).",
+         energy=lambda gates: -tf.reduce_logsumexp(gates, axis=1))  # fmt: skip
+steadies("For small scores the result has the sum of the gates in place of the sum of the odds.",
+         energy=lambda gates: tf.reduce_sum(gates, axis=1))  # fmt: skip
+steadies("For small scores the result adds the odds of different examples: add up along the units.",
+         energy=lambda gates: -tf.reduce_logsumexp(-gates, axis=0))  # fmt: skip
+steadies("For small scores the result adds all odds at once: each example has its own sum.",
+         energy=lambda gates: -tf.reduce_logsumexp(-gates))  # fmt: skip
+steadies(LIMIT, gate=lambda scores: naive_gate(tf.clip_by_value(scores, -80, 80)))
+steadies(LIMIT, energy=lambda gates: naive_energy(tf.minimum(gates, 80)))
+wrong.add(
+    "first_inf", "gate/grown", lambda X, W: -tf.reduce_logsumexp(-tf.nn.softplus(X @ W), axis=1),
+    message="For small scores the result has shape (6,), it must have (): one number, the mean of "
+    "all examples.",
+)  # fmt: skip
 steadies("For small scores the result is that of the mean of the odds, not of their sum.",
          energy=lambda gates: -tf.math.log(tf.reduce_mean(tf.exp(-gates), axis=1)))  # fmt: skip
 steadies(
-    "For large scores the result has the right shape and dtype, but wrong values.",
+    LIMIT,
     energy=lambda gates: -tf.math.log(tf.reduce_sum(tf.exp(-gates), axis=1) + 1e-300),
 )
 
@@ -317,6 +395,32 @@ def names_the_last_where_nothing_is_bad(model, X):
     return _walk(model, X) or "out"
 
 
+@wrong.brings("translation", "Every output is finite, and the result is '': return None.")
+def returns_an_empty_name(model, X):
+    return _walk(model, X) or ""
+
+
+@wrong.brings("translation", "The result is 1; it must be a name, or None.")
+def returns_its_number(model, X):
+    return [layer.name for layer in model.layers].index(_walk(model, X))
+
+
+@wrong.brings("translation", "Your function changes which layers are `trainable`: to predict, "
+              "leave that.")  # fmt: skip
+def freezes_the_layers(model, X):
+    model.trainable = False
+    return _walk(model, X)
+
+
+@wrong.brings("translation", "The result is 'relu', but the output of 'first' is bad before it.")
+def looks_at_inputs(model, X):
+    probe = tf.keras.Model(model.inputs, [layer.input for layer in model.layers])
+    for layer, inputs in zip(model.layers, probe(X, training=False), strict=True):
+        if not all(np.isfinite(each).all() for each in np.atleast_1d(inputs)):
+            return layer.name
+    return None
+
+
 @wrong.brings("translation", "Where the network itself raises an error your function hides it.")
 def hides_errors(model, X):
     try:
@@ -334,7 +438,7 @@ def mends_the_network(model, X):
     return name
 
 
-@wrong.brings("translation", "After your function returns `first.call` is another. Leave its "
+@wrong.brings("translation", "After your function returns `first.call` is another. Leave the "
               "layers as they are.")  # fmt: skip
 def leaves_its_hooks(model, X):
     bad = []
@@ -385,7 +489,7 @@ lesson_05.add_changed(
     _evaluate,
     ("norm/gamma", "hidden/bias", "out/kernel"),
     ("norm", "moving_mean", "drop", "y"),
-    "name the `path` of one of `net.weights`, in quotes",
+    "the `path` of one of `net.weights`",
 )
 MODE = (
     "Your function runs the network in training mode: dropout is on, and normalisation uses the "
@@ -402,6 +506,23 @@ def puts_the_numbers_back(model, batches):
     return share
 
 
+@evaluates(MODE)
+def freezes_and_trains(model, batches):
+    model.trainable = False
+    return _evaluate(model, batches, training=True)
+
+
+@evaluates("Your function changes which layers are `trainable`: to predict, leave that.")
+def freezes_the_network(model, batches):
+    model.trainable = False
+    return _evaluate(model, batches)
+
+
+@evaluates("The share has shape (3,), it must have (): one number.")
+def returns_a_list_of_shares(model, batches):
+    return [_evaluate(model, [batch]) for batch in batches]
+
+
 BROADCAST = "The share compares every answer with every label: print the shapes of both."
 TABLES = BROADCAST.replace("label:", "label, in tables of n rows and n columns:")
 changes(TABLES, right=lambda scores, y: tf.reshape(tf.argmax(scores, axis=1) == y, [-1]))
@@ -414,6 +535,14 @@ changes(
     "The share is the mean of the batches' shares: the last one is smaller, and counts less.",
     mean=lambda answers: tf.reduce_mean([_share(each) for each in answers]),
 )
+changes(
+    BROADCAST.replace("label:", "label, and counts them all:"),
+    right=lambda scores, y: tf.reduce_sum(
+        tf.cast(tf.argmax(scores, axis=1) == y, tf.float64), axis=1
+    ),
+)
+changes("The share is rounded: return it as it is.",
+        mean=lambda answers: round(float(_share(tf.concat(answers, axis=0))), 2))  # fmt: skip
 changes("The share is that of the last batch alone.", mean=lambda answers: _share(answers[-1]))
 changes("The share is that of the first batch alone.", mean=lambda answers: _share(answers[0]))
 changes("The share is the share of wrong answers.",
@@ -435,3 +564,85 @@ def guesses(model, batches):
 
 
 lesson_05.add_readings(wrong, "tensorflow")
+
+# Other right answers
+
+
+def chooses_twice(X, centre):
+    squares = tf.reduce_sum((X - centre) ** 2, axis=1)
+    root = tf.sqrt(tf.where(squares == 0, 1.0, squares))
+    return tf.reduce_mean(tf.where(squares == 0, 0.0, root))
+
+
+def divides_without_nan(X, centre):
+    squares = tf.reduce_sum((X - centre) ** 2, axis=1)
+    return tf.reduce_mean(tf.math.divide_no_nan(squares, tf.sqrt(squares)))
+
+
+def steady_by_hand(X, W):
+    scores = X @ W
+    gate = tf.maximum(scores, 0) + tf.math.log1p(tf.exp(-tf.abs(scores)))
+    least = tf.reduce_min(gate, axis=1, keepdims=True)
+    sums = tf.reduce_sum(tf.exp(least - gate), axis=1)
+    return tf.reduce_mean(least[:, 0] - tf.math.log(sums))
+
+
+def counts_in_float32(model, batches):
+    answers = [tf.argmax(model(X), axis=1) == y[:, 0] for X, y in batches]
+    return tf.reduce_mean(tf.cast(tf.concat(answers, axis=0), tf.float32))
+
+
+def asks_a_metric(model, batches):
+    accuracy = tf.keras.metrics.SparseCategoricalAccuracy()
+    for X, y in batches:
+        accuracy.update_state(y, model(X, training=False))
+    return accuracy.result()
+
+
+def asks_numpy_for_the_share(model, batches):
+    answers = [np.argmax(model.predict_on_batch(X), axis=1) == y[:, 0] for X, y in batches]
+    return np.concatenate(answers).mean()
+
+
+def one_probe_a_layer(model, X):
+    for layer in model.layers:
+        probe = tf.keras.Model(model.inputs, layer.output)
+        if not tf.reduce_all(tf.math.is_finite(probe(X))):
+            return layer.name
+    return None
+
+
+def puts_each_call_back(model, X):
+    bad, calls = [], {layer: layer.call for layer in model.layers}
+
+    def watch(layer):
+        def watched(*inputs, **options):
+            output = calls[layer](*inputs, **options)
+            if not np.isfinite(output).all():
+                bad.append(layer.name)
+            return output
+
+        return watched
+
+    try:
+        for layer in model.layers:
+            layer.call = watch(layer)
+        model(X)
+    finally:
+        for layer, call in calls.items():
+            layer.call = call
+    return bad[0] if bad else None
+
+
+wrong.also_right("predict", 0, 2.0, 4, 5, 5)
+for function in (chooses_twice, divides_without_nan):
+    wrong.also_right("explain_error", " b", "squares ", function)
+for function in (
+    steady_by_hand,
+    lambda X, W: _energy(X, W, gate=lambda scores: -tf.math.log_sigmoid(-scores)),
+):
+    wrong.also_right("first_inf", "gate/grown:0", function)
+for function in (counts_in_float32, asks_a_metric, asks_numpy_for_the_share):
+    wrong.also_right("evaluation", "net/norm/moving_variance", function)
+for function in (one_probe_a_layer, puts_each_call_back):
+    wrong.also_right("translation", function)
