@@ -4,7 +4,7 @@ import functools
 import json
 
 from paired import dashboards
-from paired.checks import lesson_06
+from paired.checks import lesson_06, patients
 
 import numpy as np
 import pytest
@@ -14,19 +14,19 @@ LAST = slice(-4, None)
 
 
 @functools.cache
-def chart(seat: int, illness: str) -> lesson_06._Chart:
+def chart(seat: int, illness: str) -> patients.Chart:
     return examined(seat, illness)
 
 
-def examined(seat: int, illness: str, treat=None) -> lesson_06._Chart:
+def examined(seat: int, illness: str, treat=None) -> patients.Chart:
     """A patient's chart after its training, which a treatment may have changed."""
-    number = lesson_06.ILLNESSES.index(illness)
-    patient = lesson_06.Patient(lesson_06.ADAPTERS["pytorch"](), seat, number, illness)
+    number = patients.ILLNESSES.index(illness)
+    patient = patients.Patient(patients.FRAMEWORKS["pytorch"](), seat, number, illness)
     if treat:
         treat(patient)
     for _ in patient.train():
         pass
-    return lesson_06._Chart(patient, list(range(0, lesson_06._STEPS, 5)))
+    return patients.Chart(patient, list(range(0, patients.STEPS, 5)))
 
 
 each_seat = pytest.mark.parametrize("seat", SEATS)
@@ -35,17 +35,17 @@ each_seat = pytest.mark.parametrize("seat", SEATS)
 def test_a_ward_has_one_patient_of_each_kind_and_each_seat_another_order():
     orders = set()
     for seat in range(5):
-        ward = lesson_06.ward("pytorch", seat)
+        ward = patients.ward("pytorch", seat)
         assert list(ward) == list("ABCDEF")
         orders.add(tuple(patient._illness for patient in ward.values()))
-    assert all(sorted(order) == sorted(lesson_06.ILLNESSES) for order in orders)
+    assert all(sorted(order) == sorted(patients.ILLNESSES) for order in orders)
     assert len(orders) == 5
 
 
 @pytest.mark.parametrize("seat", [-1, 1.5, "5", True])
 def test_a_seat_is_a_whole_number(seat):
     with pytest.raises(ValueError, match="`seat` must be a whole number from 0"):
-        lesson_06.ward("pytorch", seat)
+        patients.ward("pytorch", seat)
 
 
 @each_seat
@@ -68,14 +68,14 @@ def test_the_loss_of_the_last_two_stays_where_it_began(seat):
 
 
 @each_seat
-@pytest.mark.parametrize("illness", lesson_06.ILLNESSES)
+@pytest.mark.parametrize("illness", patients.ILLNESSES)
 def test_gradients_are_large_at_the_first_step_of_one_only(seat, illness):
     first = chart(seat, illness).norm()[0]
     assert first > 100 if illness == "exploding gradients" else first < 3
 
 
 @each_seat
-@pytest.mark.parametrize("illness", lesson_06.ILLNESSES)
+@pytest.mark.parametrize("illness", patients.ILLNESSES)
 def test_units_are_dead_at_the_first_step_of_one_only(seat, illness):
     dead = chart(seat, illness).dead("test")
     assert dead[0] > 0.85 if illness == "dead units" else dead[0] < 0.4
@@ -86,7 +86,7 @@ def test_units_are_dead_at_the_first_step_of_one_only(seat, illness):
 
 
 @each_seat
-@pytest.mark.parametrize("illness", lesson_06.ILLNESSES)
+@pytest.mark.parametrize("illness", patients.ILLNESSES)
 def test_the_test_loss_rises_while_the_training_loss_falls_of_one_only(seat, illness):
     test, batch = chart(seat, illness).loss("test"), chart(seat, illness).batch()
     rises = test[-8:].mean() > max(1.0, 1.25 * test.min()) and batch[LAST].mean() < 0.5
@@ -94,12 +94,12 @@ def test_the_test_loss_rises_while_the_training_loss_falls_of_one_only(seat, ill
 
 
 @each_seat
-@pytest.mark.parametrize("illness", lesson_06.ILLNESSES)
+@pytest.mark.parametrize("illness", patients.ILLNESSES)
 def test_test_images_are_among_the_training_images_of_one_only(seat, illness):
     images = chart(seat, illness).images
     train = {row.tobytes() for row in images["train"][0]}
     leaked = sum(row.tobytes() in train for row in images["test"][0])
-    assert leaked == (lesson_06._LEAKED if illness == "leak" else 0)
+    assert leaked == (patients.LEAKED if illness == "leak" else 0)
 
 
 # Treatment: what heals one illness does not heal another that looks like it.
@@ -110,12 +110,12 @@ def lower_the_rate(patient):
 
 
 def shrink_the_weights(patient):
-    for weight in patient._start.weights[1 : lesson_06._DEPTH]:
-        weight /= lesson_06._LARGE
+    for weight in patient._start.weights[1 : patients.DEPTH]:
+        weight /= patients.LARGE
 
 
 def raise_the_biases(patient):
-    patient._start.biases[lesson_06._DEPTH][:] = 0
+    patient._start.biases[patients.DEPTH][:] = 0
 
 
 @each_seat
@@ -141,13 +141,13 @@ def test_biases_of_zero_heal_dead_units(seat):
 
 def test_numpy_and_the_frameworks_see_the_same_patient():
     for name in ("pytorch", "tensorflow"):
-        adapter = lesson_06.ADAPTERS[name]()
-        patient = lesson_06.Patient(adapter, 4, 0, "healthy")
+        adapter = patients.FRAMEWORKS[name]()
+        patient = patients.Patient(adapter, 4, 0, "healthy")
         for step, loss, gradients in patient.train():
             now = patient._history[step]
-            rows = next(lesson_06.data.batches(len(patient._arrays[0]), lesson_06._BATCH, 1, 4))
+            rows = next(patients.data.batches(len(patient._arrays[0]), patients.BATCH, 1, 4))
             x, y = (array[rows] for array in patient._arrays[:2])
-            assert loss == pytest.approx(lesson_06._cross_entropy(now.layers.forward(x)[1], y))
+            assert loss == pytest.approx(patients.cross_entropy(now.layers.forward(x)[1], y))
             assert len(now.norms) == len(gradients) == 20
             break
         norms = now.norms if name == "pytorch" else norms  # noqa: F821

@@ -1,14 +1,11 @@
-"""Lesson 06, visualising: the checks of its exercise, and the patients that its doctor examines.
+"""Lesson 06, visualising: the checks of its exercise.
 
-A patient is a small network on the digits that is really trained; five of six have an illness. What
-an answer logs is read back from the event files, and compared with what NumPy makes of the very
-weights that the patient had at that step.
+What an answer logs is read back from the event files, and compared with NumPy: in the last two
+tasks with what it makes of the very weights that a patient (`paired.checks.patients`) had.
 """
 
 import contextlib
-import functools
 import io
-import itertools
 import json
 import math
 import pathlib
@@ -19,159 +16,28 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from paired import dashboards, data, events
-from paired.checks import TIME_LIMIT_SECONDS, NotAttempted, Wrong, call, compare, to_numpy
+from paired import dashboards, events
+from paired.checks import (
+    TIME_LIMIT_SECONDS,
+    NotAttempted,
+    Wrong,
+    call,
+    compare,
+    patients,
+    to_numpy,
+)
+from paired.checks.patients import ILLNESSES, STEPS, Patient
+from paired.checks.patients import ward as ward  # the exercise's own
 
 import numpy as np
 
-ILLNESSES = (
-    "healthy",
-    "learning rate too high",
-    "overfitting",
-    "dead units",
-    "exploding gradients",
-    "leak",
-)
-
-# The patients: eight layers of tanh, one of ReLU, ten logits.
-_DEPTH, _WIDTH, _DIGITS = 8, 32, 10
-_STEPS, _BATCH, _MOMENTUM = 200, 50, 0.875
-_RATE, _HIGH_RATE = 0.03, 3.0
-_LARGE = 12.0  # how many times too large the weights between layers of tanh are
-_LOW_BIAS, _DEAD = -8.0, 29  # the bias that kills a unit, and how many have it
-_FEW, _WRONG_LABELS = 80, 30
-_LEAKED = 150
 _WRITER_THREAD = "_AsyncWriterThread"
 _UNFLUSHED = "Close the writer: until then its files may lack the last events."
 # How often a sign has to be logged, and how near to the end of the training.
 _FEWEST, _END = 16, 10
 _AGREEING = 0.9  # the share of its points that have to be what NumPy says
-
-
-class Layers(NamedTuple):
-    """The weights of a patient, layer by layer: (inputs, outputs), and the biases, (outputs,)."""
-
-    weights: list[np.ndarray]
-    biases: list[np.ndarray]
-
-    def forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The outputs of the layer of ReLU, (n, units), and the logits, (n, 10)."""
-        hidden = x.astype(np.float64)
-        for weight, bias in zip(self.weights[:_DEPTH], self.biases[:_DEPTH], strict=True):
-            hidden = np.tanh(hidden @ weight + bias)
-        units = np.maximum(hidden @ self.weights[_DEPTH] + self.biases[_DEPTH], 0)
-        return units, units @ self.weights[-1] + self.biases[-1]
-
-
-class _History(NamedTuple):
-    """What a patient was at a step: its weights, the loss of the batch, norms of gradients."""
-
-    layers: Layers
-    loss: float
-    norms: list[float]
-
-
-class Patient:
-    """A network on the digits, in training.
-
-    `model` is the network: layers of tanh, one of ReLU, one of logits. `X_train`, `y_train`,
-    `X_test` and `y_test` are tensors, the images (n, 64) in float32.
-    """
-
-    def __init__(self, framework, seat: int, number: int, illness: str, second: str = "") -> None:
-        rng = np.random.default_rng([seat, number, 6])
-        self._framework, self._illness, self._seed = framework, illness, [seat, number]
-        self._start, self._rate = _weights(rng, illness), _RATE
-        if illness == "learning rate too high":
-            self._rate = _HIGH_RATE
-        self._arrays = _images(rng, second or illness)
-        self._history: dict[int, _History] = {}
-        self.model = framework.network(_DEPTH, _WIDTH, _DIGITS)
-        framework.load(self.model, self._start)
-        self.X_train, self.y_train, self.X_test, self.y_test = map(framework.data, self._arrays)
-
-    def train(self) -> Iterator[tuple[int, float, dict[str, Any]]]:
-        """Train from the start; yield (step, loss of the batch, its gradients by name).
-
-        At that moment `model` still has the weights that loss and gradients belong to; the step
-        is made when the loop goes on.
-        """
-        self._framework.load(self.model, self._start)
-        self._history = {}
-        x, y, _, _ = self._arrays
-        trainer = self._framework.trainer(self.model, self._rate, _MOMENTUM)
-        for step, rows in enumerate(data.batches(len(x), _BATCH, _STEPS, seed=sum(self._seed))):
-            loss, gradients = trainer.look(*map(self._framework.data, (x[rows], y[rows])))
-            self._history[step] = _History(trainer.layers(), loss, trainer.norms())
-            yield step, loss, gradients
-            trainer.step()
-        nothing = [math.nan] * len(gradients)
-        self._history[_STEPS] = _History(trainer.layers(), math.nan, nothing)
-
-
-def ward(framework: str, seat: int) -> dict[str, Patient]:
-    """Six patients, A to F: one is healthy, each of the others has another illness.
-
-    Args:
-        framework: "pytorch" or "tensorflow".
-        seat: a whole number from 0; another one shuffles the patients and makes others.
-
-    Raises:
-        ValueError: the seat is not a whole number from 0.
-    """
-    if isinstance(seat, bool) or not isinstance(seat, int) or seat < 0:
-        raise ValueError(f"`seat` must be a whole number from 0; it is {_given(seat)}.")
-    adapter = ADAPTERS[framework]()
-    order = np.random.default_rng([seat, 6]).permutation(len(ILLNESSES))
-    return {
-        letter: Patient(adapter, seat, number, ILLNESSES[number])
-        for letter, number in zip("ABCDEF", map(int, order), strict=True)
-    }
-
-
-def _weights(rng: np.random.Generator, illness: str) -> Layers:
-    sizes = [64, *[_WIDTH] * (_DEPTH + 1), _DIGITS]
-    layers = Layers([], [])
-    for number, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
-        scale = math.sqrt((2 if number == _DEPTH else 1) / inputs)
-        if illness == "exploding gradients" and 0 < number < _DEPTH:
-            scale *= _LARGE
-        layers.weights.append(rng.normal(scale=scale, size=(inputs, outputs)).astype(np.float32))
-        layers.biases.append(np.zeros(outputs, np.float32))
-    if illness == "dead units":
-        layers.biases[_DEPTH][rng.permutation(_WIDTH)[:_DEAD]] = _LOW_BIAS
-    return layers
-
-
-@functools.cache
-def _digits() -> data.Digits:
-    return data.digits()
-
-
-def _images(rng: np.random.Generator, illness: str) -> tuple[np.ndarray, ...]:
-    """Training images (n, 64) and labels (n,), and the same for testing."""
-    digits = _digits()
-    test = digits.x_test.reshape(-1, 64)
-    train = digits.x_train.reshape(-1, 64)
-    rows = rng.permutation(len(train))
-    x, y = train[rows], digits.y_train[rows]
-    if illness == "overfitting":
-        x, y = x[:_FEW], y[:_FEW].copy()
-        wrong = rng.permutation(_FEW)[:_WRONG_LABELS]
-        y[wrong] = (y[wrong] + rng.integers(1, _DIGITS, size=_WRONG_LABELS)) % _DIGITS
-    elif illness == "leak":
-        leaked = rng.permutation(len(test))[:_LEAKED]
-        x, y = np.concatenate([x, test[leaked]]), np.concatenate([y, digits.y_test[leaked]])
-        rows = rng.permutation(len(x))
-        x, y = x[rows], y[rows]
-    return x, y, test, digits.y_test
-
-
-def _cross_entropy(logits: np.ndarray, y: np.ndarray) -> float:
-    z = logits - logits.max(axis=1, keepdims=True)
-    return float((np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(y)), y]).mean())
 
 
 class _Point(NamedTuple):
@@ -222,7 +88,14 @@ def _open_writers() -> set[threading.Thread]:
     return {each for each in threading.enumerate() if type(each).__name__ == _WRITER_THREAD}
 
 
-class _PyTorch:
+_PANEL_HINT = (
+    "For each line and each of its points: raise a ValueError if `x != int(x)`; "
+    '`{}(line["name"], value, int(x))`; and the largest `abs(value - float(np.float32(value)))`. '
+    'Back: `events.read(folder)` gives `{{("scalar", name): {{step: value}}}}`.'
+)
+
+
+class _PyTorch(patients.PyTorch):
     """What the checks need of PyTorch."""
 
     name = "pytorch"
@@ -257,13 +130,11 @@ class _PyTorch:
         ),
         "panel": (
             '`json.loads(window)["content"]["data"]` is a list of lines, each a dict with "name", '
-            '"x" and "y". A `null` in JSON is `None` in Python.',
+            '"x" and "y". A `null` in JSON is `None` in Python: log NaN, and leave it out of the '
+            "error.",
             "`np.float32(y)` is what the event will hold: compare it with y, as float64. "
             "`int(x) != x` finds what is no step; PyTorch itself would cut it off.",
-            "For each line and each of its points: raise a ValueError if `x != int(x)`; "
-            '`writer.add_scalar(line["name"], value, int(x))`; and the largest '
-            "`abs(value - float(np.float32(value)))`. Back: `events.read(folder)` gives "
-            '`{("scalar", name): {step: value}}`.',
+            _PANEL_HINT.format("writer.add_scalar"),
         ),
         "examine": (
             "What would each illness change that you could count or measure? Which of these do you "
@@ -286,31 +157,6 @@ class _PyTorch:
             "overfitting.",
         ),
     }
-
-    def data(self, array: np.ndarray):
-        import torch
-
-        return torch.from_numpy(array.copy())
-
-    def network(self, depth: int, width: int, outputs: int):
-        from torch import nn
-
-        layers: list = [nn.Linear(64, width), nn.Tanh()]
-        for _ in range(depth - 1):
-            layers += [nn.Linear(width, width), nn.Tanh()]
-        return nn.Sequential(*layers, nn.Linear(width, width), nn.ReLU(), nn.Linear(width, outputs))
-
-    def load(self, model, layers: Layers) -> None:
-        import torch
-
-        linear = [layer for layer in model if hasattr(layer, "weight")]
-        with torch.no_grad():
-            for layer, weight, bias in zip(linear, *layers, strict=True):
-                layer.weight.copy_(self.data(weight.T))
-                layer.bias.copy_(self.data(bias))
-
-    def trainer(self, model, rate: float, momentum: float) -> "_TorchTrainer":
-        return _TorchTrainer(model, rate, momentum)
 
     def small(self, weights: dict[str, np.ndarray]):
         """A network with one hidden layer of ReLU, and the names of its parameters."""
@@ -344,42 +190,7 @@ class _PyTorch:
                     writer.add_scalar(name, value, step)
 
 
-class _TorchTrainer:
-    """Stochastic gradient descent with momentum, in two halves."""
-
-    def __init__(self, model, rate: float, momentum: float) -> None:
-        import torch
-
-        self._model = model
-        self._optimizer = torch.optim.SGD(model.parameters(), rate, momentum)
-
-    def look(self, x, y) -> tuple[float, dict]:
-        import torch
-
-        # More threads than one are slow for a network as small as this, on a busy machine very.
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        self._optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(self._model(x), y)
-        loss.backward()
-        torch.set_num_threads(threads)
-        return loss.item(), {name: p.grad for name, p in self._model.named_parameters()}
-
-    def layers(self) -> Layers:
-        linear = [layer for layer in self._model if hasattr(layer, "weight")]
-        return Layers(
-            [layer.weight.detach().numpy().T.copy() for layer in linear],
-            [layer.bias.detach().numpy().copy() for layer in linear],
-        )
-
-    def norms(self) -> list[float]:
-        return [p.grad.double().norm().item() for p in self._model.parameters()]
-
-    def step(self) -> None:
-        self._optimizer.step()
-
-
-class _TensorFlow:
+class _TensorFlow(patients.TensorFlow):
     """The same of TensorFlow."""
 
     name = "tensorflow"
@@ -416,10 +227,7 @@ class _TensorFlow:
             _PyTorch.hints["panel"][0],
             "`np.float32(y)` is what the event will hold: compare it with y, as float64. "
             "`int(x) != x` finds what is no step.",
-            "For each line and each of its points: raise a ValueError if `x != int(x)`; "
-            '`tf.summary.scalar(line["name"], value, int(x))`; and the largest '
-            "`abs(value - float(np.float32(value)))`. Back: `events.read(folder)` gives "
-            '`{("scalar", name): {step: value}}`.',
+            _PANEL_HINT.format("tf.summary.scalar"),
         ),
         "examine": (
             _PyTorch.hints["examine"][0],
@@ -433,27 +241,6 @@ class _TensorFlow:
         ),
         "doctor": _PyTorch.hints["doctor"],
     }
-
-    def data(self, array: np.ndarray):
-        import tensorflow as tf
-
-        return tf.constant(array)
-
-    def network(self, depth: int, width: int, outputs: int):
-        import keras
-
-        layers = [keras.layers.Dense(width, "tanh", name=f"tanh_{i + 1}") for i in range(depth)]
-        layers += [keras.layers.Dense(width, "relu", name="relu")]
-        layers += [keras.layers.Dense(outputs, name="logits")]
-        return keras.Sequential([keras.Input((64,)), *layers], name="patient")
-
-    def load(self, model, layers: Layers) -> None:
-        for layer, weight, bias in zip(model.layers, *layers, strict=True):
-            layer.kernel.assign(weight)
-            layer.bias.assign(bias)
-
-    def trainer(self, model, rate: float, momentum: float) -> "_KerasTrainer":
-        return _KerasTrainer(model, rate, momentum)
 
     def small(self, weights: dict[str, np.ndarray]):
         import keras
@@ -485,71 +272,6 @@ class _TensorFlow:
                 for step, value in zip(steps, values, strict=True):
                     tf.summary.scalar(name, value, step)
         writer.close()
-
-
-class _KerasTrainer:
-    """Stochastic gradient descent with momentum, in two halves, as one graph."""
-
-    def __init__(self, model, rate: float, momentum: float) -> None:
-        import tensorflow as tf
-
-        self._variables = model.trainable_variables
-        self._names = [variable.path.partition("/")[2] for variable in self._variables]
-        # In one vector: a graph with few inputs is called sooner.
-        weights = np.concatenate([to_numpy(variable).ravel() for variable in self._variables])
-        self._values, self._velocity = tf.constant(weights), tf.zeros_like(weights)
-        self._constants = tf.constant(rate), tf.constant(momentum)
-        self._gradient, self._next = None, ()
-
-    def look(self, x, y) -> tuple[float, dict]:
-        loss, self._gradient, gradients, *self._next = _compiled()(
-            self._values, self._velocity, x, y, *self._constants
-        )
-        return float(loss), dict(zip(self._names, gradients, strict=True))
-
-    def _parts(self, vector) -> list[np.ndarray]:
-        sizes = [math.prod(variable.shape) for variable in self._variables]
-        pieces = np.split(vector.numpy(), np.cumsum(sizes)[:-1])
-        return [p.reshape(v.shape) for p, v in zip(pieces, self._variables, strict=True)]
-
-    def layers(self) -> Layers:
-        parts = self._parts(self._values)
-        return Layers(parts[::2], parts[1::2])
-
-    def norms(self) -> list[float]:
-        return [float(np.linalg.norm(np.float64(part))) for part in self._parts(self._gradient)]
-
-    def step(self) -> None:
-        self._values, self._velocity, values = self._next
-        for variable, value in zip(self._variables, values, strict=True):
-            variable.value.assign(value)
-
-
-@functools.cache
-def _compiled() -> Callable:
-    """Loss, gradients and the next step of a batch: a graph that all patients share."""
-    import keras
-    import tensorflow as tf
-
-    template = _TensorFlow().network(_DEPTH, _WIDTH, _DIGITS)
-    shapes = [variable.shape for variable in template.trainable_variables]
-    loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-    def parts(vector) -> list:
-        pieces = tf.split(vector, [math.prod(shape) for shape in shapes])
-        return [tf.reshape(piece, shape) for piece, shape in zip(pieces, shapes, strict=True)]
-
-    @tf.function
-    def look(values, velocity, x, y, rate, momentum):
-        with tf.GradientTape() as tape:
-            tape.watch(values)
-            loss = loss_of(y, template.stateless_call(parts(values), [], x)[0])
-        gradient = tape.gradient(loss, values)
-        velocity = momentum * velocity + gradient
-        values -= rate * velocity
-        return loss, gradient, parts(gradient), values, velocity, parts(values)
-
-    return look
 
 
 # Task 1
@@ -711,7 +433,7 @@ def _trained(weights: dict, batches: list) -> tuple[list[dict], dict]:
         norm = math.sqrt(sum((gradient**2).sum() for gradient in gradients.values()))
         clipped = {name: g * min(1, 0.5 / norm) for name, g in gradients.items()}
         after = {name: weights[name] - 0.1 * clipped[name] for name in weights}
-        loss = _cross_entropy(z, y)
+        loss = patients.cross_entropy(z, y)
         history.append({
             "loss": loss, "gradient": gradients, "clipped": clipped, "before": weights,
             "after": after,
@@ -904,6 +626,11 @@ def panel(framework, to_tensorboard, from_tensorboard) -> str:
             call(to_tensorboard, window=window, folder=pathlib.Path(folder))
         except ValueError:
             pass
+        except Exception as error:  # one of the writer's own, or the student's
+            raise Wrong(
+                "One window has a point at x = 1.5, which is no step: raise a `ValueError` there; "
+                f"yours raises `{type(error).__name__}`."
+            ) from None
         else:
             raise Wrong(
                 "One window has a point at x = 1.5, which is no step: an event's step is a whole "
@@ -1059,28 +786,23 @@ def _evidence(framework, patient: Patient, points: list[_Point], illness: str, t
         )
     steps = [point.step for point in mine]
     if len(set(steps)) < len(steps):
-        raise Wrong(f"`{tag}` has more than one point at step {_twice(steps)}.")
-    if illness != "leak" and (
-        len(steps) < _FEWEST or min(steps) != 0 or max(steps) < _STEPS - _END
-    ):
+        twice = next(step for step in steps if steps.count(step) > 1)
+        raise Wrong(f"`{tag}` has more than one point at step {twice}.")
+    if illness != "leak" and (len(steps) < _FEWEST or min(steps) != 0 or max(steps) < STEPS - _END):
         raise Wrong(
             f"`{tag}` has {len(steps)} points, from step {min(steps)} to {max(steps)}: follow the "
-            f"training from step 0 to its end at step {_STEPS - 1}, at {_FEWEST} steps or more."
+            f"training from step 0 to its end at step {STEPS - 1}, at {_FEWEST} steps or more."
         )
     if strange := sorted(set(steps) - set(patient._history)):
-        raise Wrong(f"`{tag}` has a point at step {strange[0]}; there are {_STEPS} steps, from 0.")
+        raise Wrong(f"`{tag}` has a point at step {strange[0]}; there are {STEPS} steps, from 0.")
     values = np.array([float(point.value) for point in mine])
-    right, mistakes = _SIGNS[illness](_Chart(patient, steps))
+    right, mistakes = patients.SIGNS[illness](patients.Chart(patient, steps))
     if any(_same(values, quantity()) for quantity in right):
         return
     for sentence, quantity in mistakes.items():
         if _same(values, quantity()):
             raise Wrong(f"`{tag}`, the sign of {illness}, {sentence}")
-    raise Wrong(f"`{tag}`, the sign of {illness}, {_UNKNOWN[illness]}")
-
-
-def _twice(steps: list[int]) -> int:
-    return next(step for step in steps if steps.count(step) > 1)
+    raise Wrong(f"`{tag}`, the sign of {illness}, {patients.UNKNOWN[illness]}")
 
 
 def _same(values: np.ndarray, right) -> bool:
@@ -1089,154 +811,6 @@ def _same(values: np.ndarray, right) -> bool:
     near = np.isclose(values, right, rtol=1e-3, atol=1e-5 * max(size, 1), equal_nan=True)
     # A unit that is barely alive in float32 may be dead in float64, now and then.
     return near.mean() >= _AGREEING
-
-
-_UNKNOWN = {
-    "learning rate too high": "is not a loss of this patient: log the loss of the batch, or of all "
-    "training images.",
-    "overfitting": "is not the loss on the test images: mean cross-entropy, on all of them.",
-    "dead units": "is not the share of ReLU's units that are 0 for every image, nor their number.",
-    "exploding gradients": "is not the norm of the gradients: the root of the sum of the squares "
-    "of all of them.",
-    "leak": "is not the number of test images that are among the training images, nor their share.",
-}
-
-
-class _Chart:
-    """What NumPy makes of the weights that a patient had at some steps: arrays of these steps."""
-
-    def __init__(self, patient: Patient, steps: list[int]) -> None:
-        x, y, x_test, y_test = patient._arrays
-        self.images = {"train": (x, y), "test": (x_test, y_test)}
-        self._history = [patient._history[step] for step in steps]
-
-    def _each(self, quantity: Callable[[_History], float]) -> np.ndarray:
-        with np.errstate(all="ignore"):
-            return np.array([quantity(now) for now in self._history])
-
-    def batch(self) -> np.ndarray:
-        return self._each(lambda now: now.loss)
-
-    def loss(self, name: str) -> np.ndarray:
-        x, y = self.images[name]
-        return self._each(lambda now: _cross_entropy(now.layers.forward(x)[1], y))
-
-    def accuracy(self, name: str) -> np.ndarray:
-        x, y = self.images[name]
-        return self._each(lambda now: (now.layers.forward(x)[1].argmax(axis=1) == y).mean())
-
-    def dead(self, name: str) -> np.ndarray:
-        x, _ = self.images[name]
-        return self._each(lambda now: (now.layers.forward(x)[0] == 0).all(axis=0).mean())
-
-    def zeros(self, name: str) -> np.ndarray:
-        x, _ = self.images[name]
-        return self._each(lambda now: (now.layers.forward(x)[0] == 0).mean())
-
-    def norm(self, part: slice = slice(None)) -> np.ndarray:
-        return self._each(lambda now: math.sqrt((np.array(now.norms[part]) ** 2).sum()))
-
-    def sum_of_norms(self) -> np.ndarray:
-        return self._each(lambda now: sum(now.norms))
-
-
-# What shows an illness, and what does not although it looks like it: functions, called in this
-# order, since most need the network's outputs for all images and steps.
-
-
-def _sign_of_rate(chart: _Chart) -> tuple:
-    return (chart.batch, lambda: chart.loss("train")), {
-        "is the loss on the test images: begin with the training loss.": (
-            lambda: chart.loss("test")
-        ),
-        "is the norm of the gradients, which other illnesses enlarge too.": chart.norm,
-        "is an accuracy, which hides how far the loss jumps.": lambda: chart.accuracy("train"),
-        "is the accuracy on the test images: log a training loss.": (
-            lambda: chart.accuracy("test")
-        ),
-    }
-
-
-def _sign_of_overfitting(chart: _Chart) -> tuple:
-    return (
-        lambda: chart.loss("test"),
-        lambda: chart.loss("test") - chart.batch(),
-        lambda: chart.loss("test") - chart.loss("train"),
-    ), {
-        "is the loss of the batch, which says nothing of other images.": chart.batch,
-        "is the loss on the training images, which says nothing of others.": (
-            lambda: chart.loss("train")
-        ),
-        "is an accuracy: it stays where it is while the network grows too sure of its mistakes. "
-        "Log the loss.": lambda: chart.accuracy("test"),
-        "is the accuracy on the training images, which says nothing of others.": (
-            lambda: chart.accuracy("train")
-        ),
-        "is a sum over the test images: log their mean.": (
-            lambda: chart.loss("test") * len(chart.images["test"][0])
-        ),
-    }
-
-
-def _sign_of_death(chart: _Chart) -> tuple:
-    zeros = (
-        "is the share of zeros: a healthy unit of ReLU is 0 for about half of the images, a dead "
-        "one for every image."
-    )
-    shares = {
-        scale * _WIDTH**power: (lambda name=name, power=power: chart.dead(name) * _WIDTH**power)
-        for scale, name in ((1, "test"), (-1, "train"))
-        for power in (0, 1)
-    }
-    return tuple(shares.values()), {
-        zeros: lambda: chart.zeros("test"),
-        zeros + " ": lambda: chart.zeros("train"),
-        "is the share of the units that are alive: log that of the dead ones.": (
-            lambda: 1 - chart.dead("test")
-        ),
-        "is the number of the units that are alive: log that of the dead ones.": (
-            lambda: (1 - chart.dead("test")) * _WIDTH
-        ),
-        "is 0 throughout: look at what comes out of ReLU, the last layer but one.": lambda: 0.0,
-    }
-
-
-def _sign_of_explosion(chart: _Chart) -> tuple:
-    return (chart.norm, lambda: chart.norm(slice(0, 1)), lambda: np.log10(chart.norm())), {
-        "is the square of the norm: take its root.": lambda: chart.norm() ** 2,
-        "is the sum of the norms of all: for the norm of all together add their squares.": (
-            chart.sum_of_norms
-        ),
-        "is the gradient of the last layer alone, where nothing has grown yet.": (
-            lambda: chart.norm(slice(-2, -1))
-        ),
-        "is the gradient of the last biases alone, where nothing has grown yet.": (
-            lambda: chart.norm(slice(-1, None))
-        ),
-    }
-
-
-def _sign_of_leak(chart: _Chart) -> tuple:
-    x, x_test = (chart.images[name][0] for name in ("train", "test"))
-    known = {row.tobytes() for row in x}
-    count = sum(row.tobytes() in known for row in x_test)
-    rows = min(len(x), len(x_test))
-    return (lambda: count, lambda: count / len(x_test), lambda: count / len(x)), {
-        "is 0 for a patient with a leak: look for each test image among all training images, not "
-        "only at the same place.": lambda: (x[:rows] == x_test[:rows]).all(axis=1).sum(),
-        "counts the images that are *not* among the training images.": lambda: len(x_test) - count,
-        "compares pixels, not images.": lambda: np.isin(x_test, x).sum(),
-        "counts every test image. Compare images, not labels or pixels.": lambda: len(x_test),
-    }
-
-
-_SIGNS = {
-    "learning rate too high": _sign_of_rate,
-    "overfitting": _sign_of_overfitting,
-    "dead units": _sign_of_death,
-    "exploding gradients": _sign_of_explosion,
-    "leak": _sign_of_leak,
-}
 
 
 def doctor(framework, ward, folder, signs, diagnoses) -> str:
@@ -1255,10 +829,9 @@ def doctor(framework, ward, folder, signs, diagnoses) -> str:
             raise Wrong(f"`{name}` is given to {count} patients; each is given to one.")
     _signs_judged(signs)
     for letter, patient in ward.items():
-        path = _path(folder) / letter
         if not patient._history:
             raise Wrong(f"Patient {letter} has not been examined: run the cell that does it.")
-        points = _points(path)
+        points = _points(folder / letter)
         for illness, tag in signs.items():
             try:
                 _evidence(framework, patient, points, illness, tag)
@@ -1268,46 +841,9 @@ def doctor(framework, ward, folder, signs, diagnoses) -> str:
                     "and examine all patients anew."
                 ) from None
     for letter, patient in ward.items():
-        if diagnoses[letter] != patient._illness:
-            raise Wrong(
-                f"Patient {letter}: {_objection(diagnoses[letter], patient._illness, signs)}"
-            )
+        if (said := diagnoses[letter]) != patient._illness:
+            raise Wrong(f"Patient {letter}: {patients.objection(said, patient._illness, signs)}")
     return "Six diagnoses, each with the evidence in its event files."
-
-
-def _path(folder) -> pathlib.Path:
-    try:
-        return pathlib.Path(folder)
-    except TypeError:
-        raise Wrong(f"`folder` is {_given(folder)}; it must be the folder of the ward.") from None
-
-
-def _objection(said: str, illness: str, signs: dict[str, str]) -> str:
-    """What speaks against a diagnosis; not what would be right."""
-    tag = signs.get(said)
-    if said == "healthy":
-        return "it is not healthy: one of its signs is far from those of other patients."
-    if said == "learning rate too high":
-        # What these two suffer from is there before the learning rate is used.
-        if illness in ("exploding gradients", "dead units"):
-            return (
-                f"look at `{signs[illness]}` at step 0, where the learning rate was not used yet."
-            )
-        return f"its training loss, `{tag}`, falls: the learning rate suits it."
-    if said == "overfitting":
-        return (
-            f"look at `{tag}` beside the training loss. Overfitting is a test loss that rises "
-            "while the training loss goes to 0."
-        )
-    if said == "dead units":
-        if illness in ("learning rate too high", "exploding gradients"):
-            return f"at step 0 `{tag}` is low: something kills its units later."
-        return f"`{tag}` stays low: its units are alive."
-    if said == "exploding gradients":
-        return (
-            f"at step 0 `{tag}` is of ordinary size. What grows later, the updates have enlarged."
-        )
-    return f"`{tag}` is 0: none of its test images is among its training images."
 
 
 ADAPTERS = {"pytorch": _PyTorch, "tensorflow": _TensorFlow}

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 
 from paired import events
-from paired.checks import lesson_06
+from paired.checks import lesson_06, patients
 
 import numpy as np
 
@@ -125,6 +125,15 @@ def add_moves(wrong: WrongAnswers, framework: str) -> None:
           "Raise a `ValueError`; your function moves the point elsewhere, or loses it.",
           refuse=False)  # fmt: skip
 
+    def asserts(window, folder):
+        for line in json.loads(window)["content"]["data"]:
+            assert all(x == int(x) for x in line["x"])
+        return there(window, folder)
+
+    message = "One window has a point at x = 1.5, which is no step: raise a `ValueError` there; "
+    message += "yours raises `AssertionError`."
+    wrong.add("panel", asserts, back, message=message)
+
     def returns(message: str, change: Callable) -> None:
         def changed(folder):
             return {name: change(*line) for name, line in back(folder).items()}
@@ -154,8 +163,8 @@ def add_examinations(wrong: WrongAnswers, framework: str, share: int = 1) -> Non
         """A right one, unless told otherwise: `others` are quantities of a chart, by tag."""
         for _ in patient.train():
             pass
-        steps = [step for step in range(0, lesson_06._STEPS, every) if step <= last]
-        chart = lesson_06._Chart(patient, steps)
+        steps = [step for step in range(0, patients.STEPS, every) if step <= last]
+        chart = patients.Chart(patient, steps)
         lines = {}
         for tag, quantity in (QUANTITIES | others).items():
             if quantity is not None:
@@ -180,7 +189,7 @@ def add_examinations(wrong: WrongAnswers, framework: str, share: int = 1) -> Non
     rate("is the accuracy on the test images: log a training loss.", lambda c: c.accuracy("test"))
     rate("is the norm of the gradients, which other illnesses enlarge too.", lambda c: c.norm())
     rate("is not a loss of this patient: log the loss of the batch, or of all training images.",
-         lambda c: lesson_06._RATE)  # fmt: skip
+         lambda c: patients.RATE)  # fmt: skip
     over = functools.partial(add, "overfitting")
     over("is the loss of the batch, which says nothing of other images.", lambda c: c.batch())
     over("is the loss on the training images, which says nothing of others.",
@@ -190,7 +199,8 @@ def add_examinations(wrong: WrongAnswers, framework: str, share: int = 1) -> Non
     over("is the accuracy on the training images, which says nothing of others.",
          lambda c: c.accuracy("train"))  # fmt: skip
     over("is a sum over the test images: log their mean.", lambda c: 360 * c.loss("test"))
-    over("is not the loss on the test images: mean cross-entropy, on all of them.",
+    over("is not the loss on the test images, the mean cross-entropy of all of them, nor that "
+         "minus the training loss.",
          lambda c: c.loss("train") - c.loss("test"))  # fmt: skip
     dead = functools.partial(add, "dead units")
     dead("is the share of zeros: a healthy unit of ReLU is 0 for about half of the images, a dead "
@@ -210,8 +220,10 @@ def add_examinations(wrong: WrongAnswers, framework: str, share: int = 1) -> Non
          lambda c: c.norm(slice(-2, -1)))  # fmt: skip
     norm("is the gradient of the last biases alone, where nothing has grown yet.",
          lambda c: c.norm(slice(-1, None)))  # fmt: skip
-    norm("is not the norm of the gradients: the root of the sum of the squares of all of them.",
-         lambda c: c.norm() / 20)  # fmt: skip
+    norm("is upside down: what explodes is the first layer's gradient, on the last one's.",
+         lambda c: 1 / c.growth())  # fmt: skip
+    norm("is not the norm of the gradients, the root of the sum of the squares of all of them, nor "
+         "that of the first layer over that of the last.", lambda c: c.norm() / 20)  # fmt: skip
     leak = functools.partial(add, "leak")
     leak("is 0 for a patient with a leak: look for each test image among all training images, not "
          "only at the same place.", lambda c: 0)  # fmt: skip
@@ -222,6 +234,9 @@ def add_examinations(wrong: WrongAnswers, framework: str, share: int = 1) -> Non
          lambda c: np.isin(c.images["test"][1], c.images["train"][1]).sum())  # fmt: skip
     leak("is not the number of test images that are among the training images, nor their share.",
          lambda c: 7)  # fmt: skip
+
+    for quantity in (patients.Chart.growth, patients.Chart.largest_norm):
+        wrong.also_right("examine", SIGNS, functools.partial(examine, norm=quantity))
 
     def bad(message: str, **changes) -> None:
         def changed(patient, folder):
@@ -258,7 +273,7 @@ def add_examinations(wrong: WrongAnswers, framework: str, share: int = 1) -> Non
 
 
 def _leaked(chart) -> int:
-    return lesson_06._sign_of_leak(chart)[0][0]()
+    return patients.SIGNS["leak"](chart)[0][0]()
 
 
 # What a right examination logs, by tag.
@@ -275,14 +290,14 @@ QUANTITIES = {
 def _ward(framework: str) -> tuple[dict, pathlib.Path, tempfile.TemporaryDirectory]:
     """A ward that was examined, its event files, and what removes them."""
     adapter = lesson_06.ADAPTERS[framework]()
-    ward = lesson_06.ward(framework, SEAT)
+    ward = patients.ward(framework, SEAT)
     temporary = tempfile.TemporaryDirectory()
     folder = pathlib.Path(temporary.name)
-    steps = list(range(0, lesson_06._STEPS, 12))
+    steps = list(range(0, patients.STEPS, 12))
     for letter, patient in ward.items():
         for _ in patient.train():
             pass
-        chart = lesson_06._Chart(patient, steps)
+        chart = patients.Chart(patient, steps)
         lines = {tag: (steps, quantity(chart)) for tag, quantity in QUANTITIES.items()}
         adapter.write(folder / letter, lines | {"leaked": ([0], [_leaked(chart)])})
     return ward, folder, temporary
@@ -299,14 +314,13 @@ def add_diagnoses(wrong: WrongAnswers, framework: str) -> None:
     add("healthy", "`diagnoses` must be a dict with the keys `A`, `B`, `C`, `D`, `E`, `F`.")
     add({"A": "healthy"}, "`diagnoses` must be a dict with the keys `A`, `B`, `C`, `D`, `E`, `F`.")
     add(dict.fromkeys(ward, "healthy"), "`healthy` is given to 6 patients; each is given to one.")
-    names = ", ".join(f"`{name}`" for name in sorted(lesson_06.ILLNESSES))
+    names = ", ".join(f"`{name}`" for name in sorted(patients.ILLNESSES))
     add(right | {"B": "influenza"}, f"`B` is 'influenza'; choose among {names}.")
     add(right | {"C": None}, f"`C` is None; choose among {names}.")
     add(right, "`ward` is None; take that of `lesson_06.ward`.", ward=None)
     add(right, "`ward` is a `dict`; take that of `lesson_06.ward`.", ward=right)
-    add(right, "`folder` is 3; it must be the folder of the ward.", folder=3)
     again = " Solve `examine`, and examine all patients anew."
-    fresh = lesson_06.ward(framework, SEAT)
+    fresh = patients.ward(framework, SEAT)
     add(right, "Patient A has not been examined: run the cell that does it.", ward=fresh)
     empty = "The evidence of patient A does not hold: The event files hold no scalar `loss/train`, "
     empty += "the sign of learning rate too high; they hold none. "
@@ -349,6 +363,6 @@ def add_diagnoses(wrong: WrongAnswers, framework: str) -> None:
         "exploding gradients": ordinary, "leak": none,
     }  # fmt: skip
     for said, special in objections.items():
-        for illness in lesson_06.ILLNESSES:
+        for illness in patients.ILLNESSES:
             if illness != said:
                 swap(said, illness, special.get(illness, others[said]))
