@@ -72,6 +72,8 @@ def test_the_loss_of_the_last_two_stays_where_it_began(seat):
 def test_gradients_are_large_at_the_first_step_of_one_only(seat, illness):
     first = chart(seat, illness).norm()[0]
     assert first > 100 if illness == "exploding gradients" else first < 3
+    growth = chart(seat, illness).growth()[0]
+    assert growth > 50 if illness == "exploding gradients" else growth < 5
 
 
 @each_seat

@@ -369,9 +369,9 @@ class Chart:
         """The largest of the norms of each parameter's gradient."""
         return self._each(lambda now: max(now.norms))
 
-    def growth(self) -> np.ndarray:
-        """From the last layer's weights back to the first's; NaN where all units are dead."""
-        return self._each(lambda now: np.divide(now.norms[0], now.norms[-2]))
+    def growth(self, of: int = 0, over: int = -2) -> np.ndarray:
+        """The gradient of the first layer's weights over the last one's; NaN where both are 0."""
+        return self._each(lambda now: np.divide(now.norms[of], now.norms[over]))
 
     def sum_of_norms(self) -> np.ndarray:
         """The sum of these norms."""
@@ -421,14 +421,15 @@ def _sign_of_death(chart: Chart) -> tuple:
         "is the share of zeros: a healthy unit of ReLU is 0 for about half of the images, a dead "
         "one for every image."
     )
-    shares = {
-        scale * WIDTH**power: (lambda name=name, power=power: chart.dead(name) * WIDTH**power)
-        for scale, name in ((1, "test"), (-1, "train"))
-        for power in (0, 1)
-    }
-    return tuple(shares.values()), {
+    right = (
+        lambda: chart.dead("test"),
+        lambda: chart.dead("test") * WIDTH,
+        lambda: chart.dead("train"),
+        lambda: chart.dead("train") * WIDTH,
+    )
+    return right, {
         zeros: lambda: chart.zeros("test"),
-        zeros + " ": lambda: chart.zeros("train"),
+        zeros + " ": lambda: chart.zeros("train"),  # said of both, and each needs a key of its own
         "is the share of the units that are alive: log that of the dead ones.": (
             lambda: 1 - chart.dead("test")
         ),
@@ -444,7 +445,7 @@ def _sign_of_explosion(chart: Chart) -> tuple:
     right = (chart.norm, chart.growth, first, chart.largest_norm, lambda: np.log10(chart.norm()))
     return right, {
         "is upside down: what explodes is the first layer's gradient, on the last one's.": (
-            lambda: 1 / chart.growth()
+            lambda: chart.growth(-2, 0)
         ),
         "is the square of the norm: take its root.": lambda: chart.norm() ** 2,
         "is the sum of the norms of all: for the norm of all together add their squares.": (

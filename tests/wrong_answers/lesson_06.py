@@ -221,7 +221,7 @@ def add_examinations(wrong: WrongAnswers, framework: str, share: int = 1) -> Non
     norm("is the gradient of the last biases alone, where nothing has grown yet.",
          lambda c: c.norm(slice(-1, None)))  # fmt: skip
     norm("is upside down: what explodes is the first layer's gradient, on the last one's.",
-         lambda c: 1 / c.growth())  # fmt: skip
+         lambda c: c.growth(-2, 0))  # fmt: skip
     norm("is not the norm of the gradients, the root of the sum of the squares of all of them, nor "
          "that of the first layer over that of the last.", lambda c: c.norm() / 20)  # fmt: skip
     leak = functools.partial(add, "leak")
