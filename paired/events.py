@@ -132,7 +132,8 @@ def _decode(kind: str, value: np.ndarray) -> np.ndarray | Audio:
 def _picture(encoded: bytes) -> np.ndarray:
     from PIL import Image
 
-    return np.asarray(Image.open(io.BytesIO(encoded)))
+    pixels = np.asarray(Image.open(io.BytesIO(encoded)))
+    return pixels if pixels.ndim == 3 else pixels[:, :, None]  # a grey PNG has no axis of channels
 
 
 def _wav(encoded: bytes) -> Audio:

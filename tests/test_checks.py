@@ -339,6 +339,11 @@ def half(request):
         keras.config.set_dtype_policy("float32")
     if torch := sys.modules.get("torch"):
         torch.set_default_dtype(torch.float32)
+    # TensorBoard's library that was told to do without TensorFlow cannot write for it any more:
+    # let the other half import it anew.
+    if sys.modules.pop("tensorboard.compat.notf", None):
+        for name in [name for name in sys.modules if name.partition(".")[0] == "tensorboard"]:
+            del sys.modules[name]
     plt.close("all")
 
 

@@ -31,6 +31,7 @@ writer = SummaryWriter(folder)
 for step in range(30):
     writer.add_scalar("loss/train", 1 / (step + 1), step)
 writer.add_image("picture", picture.astype("uint8"), 3, dataformats="HWC")
+writer.add_image("grey", picture[..., :1].astype("uint8"), 3, dataformats="HWC")
 writer.add_histogram("values", torch.tensor(values), 3, bins=30)
 writer.add_audio("sound", torch.tensor(samples), 3, sample_rate=8000)
 writer.add_text("settings", "rate **0.5**", 0)
@@ -51,6 +52,7 @@ with writer.as_default():
     for step in range(30):
         tf.summary.scalar("loss/train", 1 / (step + 1), step)
     tf.summary.image("picture", picture.astype("uint8")[None], 3)
+    tf.summary.image("grey", picture[None, ..., :1].astype("uint8"), 3)
     tf.summary.histogram("values", values, 3, buckets=30)
     tf.summary.audio("sound", samples.astype("float32")[None, :, None], 8000, 3)
     tf.summary.text("settings", "rate **0.5**", 0)
@@ -89,6 +91,7 @@ def test_read_finds_everything_that_was_logged(run):
         ("audio", "sound"): 1,
         ("graph", "graph"): 1,
         ("histogram", "values"): 1,
+        ("image", "grey"): 1,
         ("image", "picture"): 1,
         ("scalar", "loss/train"): 30,  # more than TensorBoard itself keeps of a tensor
         ("text", "settings"): 1,
@@ -106,6 +109,14 @@ def test_picture_comes_back_pixel_by_pixel(run):
     picture = events.read(run)["image", "picture"][3]
     assert picture.dtype == np.uint8
     np.testing.assert_array_equal(picture, PICTURE[None])
+
+
+def test_a_grey_picture_has_an_axis_of_channels_too(run):
+    grey = events.read(run)["image", "grey"][3]
+    assert grey.shape[:3] == (1, *PICTURE.shape[:2])
+    # TensorFlow keeps its one channel, PyTorch's writer makes three of it.
+    assert all(np.array_equal(channel, PICTURE[..., 0]) for channel in grey[0].transpose(2, 0, 1))
+    assert grey.shape[3] in (1, 3)
 
 
 def test_histogram_counts_what_numpy_counts(run):
