@@ -18,6 +18,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.xdist_group("events")  # each framework is imported once
+
 RATE = 8000
 PYTORCH = """
 import json, sys
