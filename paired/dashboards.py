@@ -784,6 +784,8 @@ async def _serve_visdom(folder: str, port: int, base_url: str, page: pathlib.Pat
         handler = getattr(web_handlers, name)
         handler.get = functools.partialmethod(draw, get=handler.get)
 
+    # The page of two environments compared would look for their names in ~/.visdom.
+    web_handlers.gather_envs = functools.partial(web_handlers.gather_envs, env_path=folder)
     app.tornado_settings["static_path"] = str(page)
     app.tornado_settings["static_handler_class"] = Files
     app.tornado_settings["autoreload"] = False  # it would start again when a module is edited

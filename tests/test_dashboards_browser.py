@@ -192,6 +192,39 @@ def test_a_click_in_visdoms_page_changes_the_running_training(server, page, tmp_
     page.screenshot(path=tmp_path / "callback.png")
 
 
+def test_a_choice_works_beside_an_image_which_takes_all_keys(server, page):
+    client = server.client("training")
+    client.image(np.ones((1, 9, 9)), win="image", opts={"title": "image"})
+    rate = {"type": "select", "name": "rate", "values": [1.0, 0.5], "value": 0}
+    client.properties([rate], win="controls", opts={"title": "controls"})
+    chosen = []
+
+    def changed(event: dict) -> None:
+        if event["event_type"] == "PropertyUpdate":
+            chosen.append(event["value"])
+            client.properties([rate | {"value": 1}], win="controls", opts={"title": "controls"})
+
+    client.register_event_handler(changed, "controls")
+    page.goto(f"{server.url}env/training")
+    choice = Panes(page).titled("controls").locator("select")
+    expect(choice).to_have_value("0")
+    choice.select_option("0.5")
+    expect(choice).to_have_value("1")
+    assert chosen == ["1"]
+
+
+def test_two_environments_are_compared_in_one_chart(server, page):
+    for env in "ab":
+        client = server.client(env)
+        for step in range(5):
+            named = {"name": "loss", "opts": {"title": "loss"}}
+            client.line([step], [step], win="loss", update="append", **named)
+    page.goto(f"{server.url}compare/a+b")
+    chart = Panes(page).titled("loss").filter(has=page.locator(".legendtext")).first
+    expect(chart.locator(".legendtext")).to_have_text(["0_loss", "1_loss"])
+    expect(chart.locator(".scatterlayer path.js-line")).to_have_count(2)
+
+
 def write_run(folder) -> None:
     """All five kinds of data, as PyTorch's writer puts them."""
     dashboards.prepare()
