@@ -130,11 +130,17 @@ def test_a_server_that_dies_says_how(kind, tmp_path, capsys):
     assert f"{kind.name} has ended (SIGKILL)." in capsys.readouterr().out
 
 
+def wait_for_words(server, words: str) -> None:
+    """What a server prints reaches its log by way of a thread."""
+    until = time.monotonic() + 10
+    while words not in server.log:
+        assert time.monotonic() < until, server.log
+        time.sleep(0.05)
+
+
 def test_last_words_are_kept(server):
     assert ask(server, "/once-more", Origin="https://example.org")[0] == 403
-    until = time.monotonic() + 10
-    while "once-more" not in server.log and time.monotonic() < until:
-        time.sleep(0.05)
+    wait_for_words(server, "once-more")
     server._process.terminate()
     server._process.wait()
     with pytest.raises(DashboardError, match="SIGTERM") as caught:
@@ -352,7 +358,7 @@ def test_what_the_server_cannot_do_is_a_sentence(server):
     client.line([1, 2], win="w")
     with pytest.raises(DashboardError, match="It says: TypeError: object of"):
         client._send({"data": None, "win": "w", "name": "a", "append": True}, endpoint="update")
-    assert "TypeError: object of" in server.log
+    wait_for_words(server, "TypeError: object of")
     assert server.running
     assert windows(client)["w"]["content"]["data"][0]["y"] == [1, 2]
 
