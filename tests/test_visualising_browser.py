@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 pytestmark = pytest.mark.browser
 
 LESSON = "06_visualising"
+NAMES = {"pytorch": "in PyTorch", "tensorflow": "in TensorFlow"}
 SECONDS = 240  # for both halves, on a busy machine
 
 
@@ -35,11 +36,16 @@ def root(tmp_path):
 
 
 def run_all(page, framework: str) -> None:
-    """Run every cell of a half: its panel to the front, then the menu."""
-    tab = page.locator("#jp-main-dock-panel .lm-TabBar-tab", has_text=f"{LESSON}_{framework}")
-    tab.click()
+    """Run every cell of a half: its panel to the front, then the menu, once its kernel waits."""
+    page.locator("#jp-main-dock-panel .lm-TabBar-tab", has_text=f"{LESSON}_{framework}").click()
+    panel = page.locator(".jp-NotebookPanel").filter(
+        has=page.locator(f"h1:has-text('{NAMES[framework]}')")
+    )
+    kernel = panel.locator(".jp-Notebook-ExecutionIndicator")
+    expect(kernel).to_have_attribute("data-status", "idle", timeout=60_000)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    expect(kernel).not_to_have_attribute("data-status", "idle", timeout=60_000)
 
 
 def executed(page, root, framework: str) -> list:
@@ -73,9 +79,8 @@ def test_pair_runs_in_jupyterlab_and_both_tools_show_both_halves(root, start_lab
         pytest.skip(f"NO PAGE: the tests of what Visdom draws prove nothing now. {sentence}")
     lab = start_lab(root, "--lesson", "06")
     page.goto(lab.url)
-    for framework in course.FRAMEWORKS:
-        name = re.compile(f"in {'PyTorch' if framework == 'pytorch' else 'TensorFlow'}")
-        page.get_by_role("heading", name=name, level=1).wait_for(timeout=60_000)
+    for name in NAMES.values():
+        page.get_by_role("heading", name=re.compile(name), level=1).wait_for(timeout=60_000)
     for framework in course.FRAMEWORKS:
         run_all(page, framework)
     for framework in course.FRAMEWORKS:
