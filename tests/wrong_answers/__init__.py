@@ -20,11 +20,11 @@ class WrongAnswers:
     def also_right(self, task: str, *answers) -> None:
         self.right.append((task, answers))
 
-    def brings(self, task: str, message: str) -> Callable[[Callable], Callable]:
-        """Decorate a function that is a wrong answer."""
+    def brings(self, task: str, message: str, *before) -> Callable[[Callable], Callable]:
+        """Decorate a function that is a wrong answer, after the answers that stand before it."""
 
         def register(function: Callable) -> Callable:
-            self.add(task, function, message=message)
+            self.add(task, *before, function, message=message)
             return function
 
         return register

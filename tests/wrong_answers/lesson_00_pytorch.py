@@ -183,12 +183,7 @@ lesson_00.add_causes(
 
 def _brings(message):
     """Decorate a wrong `pick_device`; the causes are right."""
-
-    def register(function):
-        wrong.add("explain_error", ("name", "kind", "silent"), function, message=message)
-        return function
-
-    return register
+    return wrong.brings("explain_error", message, ("name", "kind", "silent"))
 
 
 @_brings(

@@ -75,12 +75,7 @@ lesson_01.add_causes(
 
 def explains(message):
     """Register a wrong `similarity`, with the right causes beside it."""
-
-    def register(function):
-        wrong.add("explain_error", "D", "A", "b", function, message=message)
-        return function
-
-    return register
+    return wrong.brings("explain_error", message, "D", "A", "b")
 
 
 @explains(

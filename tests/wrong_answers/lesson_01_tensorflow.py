@@ -71,12 +71,7 @@ lesson_01.add_causes(
 
 def explains(message):
     """Register a wrong `similarity`, with the right causes beside it."""
-
-    def register(function):
-        wrong.add("explain_error", "E", "A", "b", function, message=message)
-        return function
-
-    return register
+    return wrong.brings("explain_error", message, "E", "A", "b")
 
 
 @explains(

@@ -158,11 +158,7 @@ lesson_02.add_explanations(wrong, _clip)
 
 
 def _clips(message):
-    def register(function):
-        wrong.add("explain_error", 5, "norm", function, message=message)
-        return function
-
-    return register
+    return wrong.brings("explain_error", message, 5, "norm")
 
 
 REFUSED = (

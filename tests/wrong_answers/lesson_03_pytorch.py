@@ -52,12 +52,7 @@ lesson_03.add_causes(
 
 def mends(message):
     """Decorate a wrong `descend`, whose causes are right."""
-
-    def register(function):
-        wrong.add("explain_error", "D", "B", function, message=message)
-        return function
-
-    return register
+    return wrong.brings("explain_error", message, "D", "B")
 
 
 @mends(

@@ -48,12 +48,7 @@ lesson_03.add_causes(
 
 def mends(message):
     """Decorate a wrong `descend`, whose causes are right."""
-
-    def register(function):
-        wrong.add("explain_error", "C", "A", function, message=message)
-        return function
-
-    return register
+    return wrong.brings("explain_error", message, "C", "A")
 
 
 ONCE = (

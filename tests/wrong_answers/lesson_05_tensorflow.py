@@ -156,12 +156,7 @@ def keeps_a_breakpoint(squares):
 
 def explains(message):
     """Decorate a wrong `mean_distance`."""
-
-    def register(function):
-        wrong.add("explain_error", "B", "squares", function, message=message)
-        return function
-
-    return register
+    return wrong.brings("explain_error", message, "B", "squares")
 
 
 VALUE = "Where a row is the centre, the value "
@@ -476,12 +471,7 @@ def changes(message, **parts):
 
 def evaluates(message):
     """Decorate a wrong `evaluate`."""
-
-    def register(evaluate):
-        wrong.add("evaluation", "norm/moving_mean", evaluate, message=message)
-        return evaluate
-
-    return register
+    return wrong.brings("evaluation", message, "norm/moving_mean")
 
 
 lesson_05.add_changed(

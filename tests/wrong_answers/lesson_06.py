@@ -16,6 +16,7 @@ import numpy as np
 from wrong_answers import WrongAnswers
 
 SEAT = 8
+UNFLUSHED = " " + lesson_06._UNFLUSHED
 SIGNS = {
     "learning rate too high": "loss/train",
     "overfitting": "loss/test",
@@ -61,6 +62,57 @@ def add_predictions(wrong: WrongAnswers, one_step: str) -> None:
     )
     add("stored", 2**24 + 2, "is the other neighbour: a tie goes to the even one.")
     add("stored", 2**24 - 1, "is not 16777215.")
+
+
+def add_log(wrong: WrongAnswers, log_runs: Callable, message: str, **changes) -> None:
+    """Add a wrong way of logging two runs and images: `log_runs` with these changes."""
+
+    def changed(folder, runs, images):
+        log_runs(folder, runs, images, **changes)
+
+    wrong.add("bug_hunt", changed, message=message)
+
+
+def add_logs(wrong: WrongAnswers, log_runs: Callable, batch: Callable) -> None:
+    """Add those that both writers share; `batch` gives the images the axis of channels."""
+    add = functools.partial(add_log, wrong, log_runs)
+    one_line = (
+        "All losses are in one folder, and TensorBoard takes a folder for a run: both trainings "
+        "become one line. Give each a folder of its own."
+    )
+    add(one_line, path=lambda folder, name: folder)
+    add(one_line, path=lambda folder, name: folder / "runs")
+    add(
+        "There is no run `slow`: log to `folder / name`. Runs: `loss/fast`, `loss/slow`.",
+        path=lambda folder, name: folder / "loss" / name,
+    )
+    add(
+        "The steps of the run `slow` are 1, 2, 3, 4, 5, 6, ...; they count from 0.",
+        step=lambda step: step + 1,
+    )
+    add("The run `slow` does not hold all 33 losses." + UNFLUSHED, part=5)
+    add("The event files hold no scalar `loss`." + UNFLUSHED, tag="losses")
+    add("The event files hold no image." + UNFLUSHED, times=0)
+    add("The run `slow` holds other losses than those it was given.", loss=lambda x: round(x, 2))
+    pictures = {
+        "Every pixel above 0 is white: floats have to lie between 0 and 1, and these reach 16.":
+            lambda images: batch(images),
+        "The picture is almost black: whole numbers have to reach 255, and these reach 16.":
+            lambda images: batch(images).astype(np.uint8),
+        "White and black have changed places: 16 is white.":
+            lambda images: 1 - batch(images) / 16,
+        "Rows and columns have changed places.":
+            lambda images: batch(images.transpose(0, 2, 1)) / 16,
+        "The pictures have the right size, and other pixels than the images.":
+            lambda images: batch(images) / 20,
+    }  # fmt: skip
+    for message, change in pictures.items():
+        add(message, pictures=change)
+    add("`digits` is at step 1; it must be at step 0.", at=1)
+    add("`digits` is logged 2 times; log the batch once, at step 0.", times=2)
+    where = "log `digits` to `folder / 'images'`, once."
+    add(f"`digits` is in the run `slow`; {where}", image_run="slow")
+    add(f"`digit` is in the run `images`; {where}", image_tag="digit")
 
 
 def add_moves(wrong: WrongAnswers, framework: str) -> None:

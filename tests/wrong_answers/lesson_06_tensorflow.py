@@ -1,16 +1,14 @@
 """Wrong answers to the TensorFlow half of lesson 06's exercise."""
 # ruff: noqa: N806 - the exercise names matrices X
 
-from paired.checks import lesson_06 as checks_06
+import functools
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from wrong_answers import WrongAnswers, lesson_06
 
 wrong = WrongAnswers()
-UNFLUSHED = " " + checks_06._UNFLUSHED
 
 lesson_06.add_predictions(
     wrong, "A step that is given to `as_default` stands for every call in it."
@@ -111,15 +109,6 @@ def does_not_train(model, batches, folder):
     pass
 
 
-def logs(message, **changes):
-    """Add a wrong way of logging two runs and images."""
-
-    def log_runs(folder, runs, images):
-        _log_runs(folder, runs, images, **changes)
-
-    wrong.add("bug_hunt", log_runs, message=message)
-
-
 def _log_runs(folder, runs, images, *, path=lambda folder, name: folder / name, tag="loss",
               step=lambda step: step, part=None, pictures=lambda images: images[..., None] / 16,
               at=0, image_run="images", image_tag="digits", loss=float, times=1,
@@ -137,59 +126,17 @@ def _log_runs(folder, runs, images, *, path=lambda folder, name: folder / name, 
     writer.close()
 
 
-ONE_LINE = (
-    "All losses are in one folder, and TensorBoard takes a folder for a run: both trainings become "
-    "one line. Give each a folder of its own."
-)
-logs(ONE_LINE, path=lambda folder, name: folder)
-logs(ONE_LINE, path=lambda folder, name: folder / "runs")
-logs(
-    "There is no run `slow`: log to `folder / name`. Runs: `loss/fast`, `loss/slow`.",
-    path=lambda folder, name: folder / "loss" / name,
-)
+logs = functools.partial(lesson_06.add_log, wrong, _log_runs)
+lesson_06.add_logs(wrong, _log_runs, lambda images: images[..., None])
 logs(
     "All 33 losses of the run `slow` are at step 0. A step that is given to `as_default` stands "
     "for every call in it.",
     step=lambda step: 0,
 )
 logs(
-    "The steps of the run `slow` are 1, 2, 3, 4, 5, 6, ...; they count from 0.",
-    step=lambda step: step + 1,
-)
-logs("The run `slow` does not hold all 33 losses." + UNFLUSHED, part=5)
-logs("The event files hold no scalar `loss`." + UNFLUSHED, tag="losses")
-logs("The event files hold no image." + UNFLUSHED, times=0)
-logs("The run `slow` holds other losses than those it was given.", loss=lambda x: round(x, 2))
-logs(
-    "Every pixel above 0 is white: floats have to lie between 0 and 1, and these reach 16.",
-    pictures=lambda images: images[..., None],
-)
-logs(
-    "The picture is almost black: whole numbers have to reach 255, and these reach 16.",
-    pictures=lambda images: images[..., None].astype(np.uint8),
-)
-logs(
-    "White and black have changed places: 16 is white.",
-    pictures=lambda images: 1 - images[..., None] / 16,
-)
-logs(
-    "Rows and columns have changed places.",
-    pictures=lambda images: images.transpose(0, 2, 1)[..., None] / 16,
-)
-logs(
-    "The pictures have the right size, and other pixels than the images.",
-    pictures=lambda images: images[..., None] / 20,
-)
-logs(
     "`digits` holds 3 of 8 x 8 pixels; it must hold 6 of 8 x 8: `tf.summary.image` keeps "
     "`max_outputs` digits of a batch, each a picture.",
     outputs=3,
-)
-logs("`digits` is at step 1; it must be at step 0.", at=1)
-logs("`digits` is logged 2 times; log the batch once, at step 0.", times=2)
-logs("`digits` is in the run `slow`; log `digits` to `folder / 'images'`, once.", image_run="slow")
-logs(
-    "`digit` is in the run `images`; log `digits` to `folder / 'images'`, once.", image_tag="digit"
 )
 logs(
     "Your code raises `ValueError: Tensor must have rank 4. Received rank 3, shape (6, 8, 8)`.",
