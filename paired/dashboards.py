@@ -13,6 +13,7 @@ TensorFlow and Visdom without PyTorch: they only draw, and start in less than a 
 `python -m paired.dashboards visdom ...` and `... tensorboard ...` are those processes.
 """
 
+import abc
 import argparse
 import asyncio
 import atexit
@@ -35,13 +36,12 @@ import tempfile
 import threading
 import time
 import traceback
-import types
 import urllib.parse
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from paired import course
+from paired import course, events
 
 ADDRESS = "127.0.0.1"
 PORTS = 50  # how many are tried, from the usual one on
@@ -120,7 +120,7 @@ def _free(port: int) -> bool:
         return bool(probe.connect_ex((ADDRESS, port)))
 
 
-class _Server:
+class _Server(abc.ABC):
     """What TensorBoard and Visdom have in common."""
 
     name = ""
@@ -134,10 +134,9 @@ class _Server:
         self._lines: collections.deque[str] = collections.deque(maxlen=200)
         self._owner = 0
 
-    # Overridden
-
+    @abc.abstractmethod
     def _arguments(self, port: int) -> list[str]:
-        raise NotImplementedError
+        """What the process is started with, after `python -m paired.dashboards`."""
 
     # For everybody
 
@@ -455,15 +454,6 @@ def _remove(path: str, owner: int) -> None:
             os.remove(path)
 
 
-def _without_tensorflow() -> None:
-    """TensorBoard then uses what it has in TensorFlow's place to read and write event files.
-
-    It is built without TensorFlow by adding this module; see `tensorboard/compat/__init__.py`.
-    """
-    name = "tensorboard.compat.notf"
-    sys.modules.setdefault(name, types.ModuleType(name))
-
-
 @contextlib.contextmanager
 def _without_torch():
     """Visdom imports PyTorch if it finds it: two seconds and 200 MB that nobody here needs."""
@@ -648,12 +638,9 @@ def prepare() -> None:
     on the PATH, which need not be this environment's, and nothing ends it. It also takes a server
     that was killed for one that runs; what such servers have left behind is removed here.
 
-    PyTorch's `SummaryWriter` goes through TensorBoard, which imports TensorFlow where it finds it,
-    for seconds and with red lines, only to write files. Where TensorFlow has not been imported by
-    now, TensorBoard's own stand-in writes them.
+    PyTorch's `SummaryWriter` then writes without TensorFlow, as after `events.prepare`.
     """
-    if "tensorflow" not in sys.modules:
-        _without_tensorflow()
+    events.prepare()
     os.environ["TENSORBOARD_BINARY"] = str(_MAGIC)
     os.environ["PAIRED_PYTHON"] = sys.executable
     for file in pathlib.Path(tempfile.gettempdir(), ".tensorboard-info").glob("pid-*.info"):
@@ -682,7 +669,7 @@ def _end_with(parent: int) -> None:
 
 def _serve_tensorboard(arguments: list[str]) -> None:
     """Be TensorBoard, without TensorFlow."""
-    _without_tensorflow()
+    events.prepare()
     from tensorboard import main, program
 
     class Server(program.TensorBoard):

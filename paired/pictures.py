@@ -379,7 +379,7 @@ def main(arguments: list[str] | None = None) -> int:
                 f"Lesson {lesson!r} has no pictures; these are made here: {', '.join(PICTURES)}."
             )
         with chromium() as browser:
-            for take in dict.fromkeys(wanted.values()):
+            for take in wanted.values():
                 take(browser)
     except (PictureError, dashboards.DashboardError) as problem:
         print(problem, file=sys.stderr)

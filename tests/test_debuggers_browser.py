@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 
+from paired import dashboards
+
 import pytest
 from conftest import write_notebook
 from playwright.sync_api import expect
@@ -142,8 +144,8 @@ def test_debuggers_by_hand(tmp_path, start_lab, page):
     cells.ends(6)
 
 
-# Writes Debugger V2's data, and then is TensorBoard: one import of TensorFlow for both.
-TENSORBOARD = """\
+# Writes Debugger V2's data.
+HALF_LOG = """\
 import sys
 from paired import frameworks
 with frameworks.quiet_import():
@@ -158,11 +160,6 @@ def half_log(x):
 
 half_log(tf.constant([1.0, -1.0]))
 dumping.disable_dump_debug_info()
-
-from tensorboard import main
-options = ["--host", "127.0.0.1", "--port", "0", "--load_fast", "false"]
-sys.argv = ["tensorboard", "--logdir", folder, *options]
-main.run_main()
 """
 
 
@@ -170,22 +167,10 @@ main.run_main()
 def tensorboard(tmp_path):
     """The address of a TensorBoard that shows what Debugger V2 has dumped."""
     script = tmp_path / "half_log.py"
-    script.write_text(TENSORBOARD)
-    command = [sys.executable, script, tmp_path / "dump"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        try:
-            said = ""
-            for line in process.stdout:
-                said += line
-                if address := re.search(r"at (http://127\.0\.0\.1:\d+/)", line):
-                    yield address[1]
-                    break
-            else:
-                pytest.fail(f"TensorBoard did not start:\n{said}")
-        finally:
-            process.terminate()
+    script.write_text(HALF_LOG)
+    subprocess.run([sys.executable, script, tmp_path / "dump"], check=True, timeout=120)
+    with dashboards.TensorBoard(tmp_path / "dump") as server:
+        yield server.url
 
 
 def test_debugger_v2_shows_alerts_and_executions_without_the_internet(tensorboard, page, tmp_path):
@@ -196,7 +181,7 @@ def test_debugger_v2_shows_alerts_and_executions_without_the_internet(tensorboar
     graph_executions = page.locator(".tensor-container")
     expect(graph_executions.first).to_contain_text(re.compile(r"Log:0.*float32.*NaN", re.DOTALL))
     graph_executions.first.get_by_role("button", name="Log:0").click()
-    line = TENSORBOARD.splitlines().index("    return tf.math.log(x) / 2") + 1
+    line = HALF_LOG.splitlines().index("    return tf.math.log(x) / 2") + 1
     frame = page.locator(".stack-frame-container", has_text="half_log.py").filter(
         has_text=re.compile(rf"Line {line}\s*half_log")
     )
