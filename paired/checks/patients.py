@@ -467,7 +467,10 @@ def _sign_of_leak(chart: Chart) -> tuple:
     rows = min(len(x), len(x_test))
     return (lambda: count, lambda: count / len(x_test), lambda: count / len(x)), {
         "is 0 for a patient with a leak: look for each test image among all training images, not "
-        "only at the same place.": lambda: (x[:rows] == x_test[:rows]).all(axis=1).sum(),
+        "only at the same place.": lambda: 0,
+        # Mostly 0, but chance puts one of them there for one patient in ten.
+        "counts only the images at the same place: look for each test image among all training "
+        "images.": lambda: (x[:rows] == x_test[:rows]).all(axis=1).sum(),
         "counts the images that are *not* among the training images.": lambda: len(x_test) - count,
         "compares pixels, not images.": lambda: np.isin(x_test, x).sum(),
         "counts every test image. Compare images, not labels or pixels.": lambda: len(x_test),
