@@ -750,8 +750,9 @@ def examine(framework, signs, examine) -> str:
     """Log what shows each of five illnesses."""
     _signs_judged(signs)
     number = int(np.random.default_rng().integers(1000, 1_000_000))
-    # Who is ill in two ways shows both, in the time of one.
-    patient = Patient(framework, number, 0, "dead units", "leak")
+    # Who is ill in two ways shows both, in the time of one. Where few units are left, training may
+    # kill them too: then gradients are 0, and wrong quantities the same as right ones.
+    patient = Patient(framework, number, 0, "dead units", "leak", dead=24)
     with _folder() as folder:
         call(examine, patient=patient, folder=folder)
         if not patient._history:

@@ -62,13 +62,16 @@ class Patient:
     """A network on the digits, in training.
 
     `model` is the network: layers of tanh, one of ReLU, one of logits. `X_train`, `y_train`,
-    `X_test` and `y_test` are tensors, the images (n, 64) in float32.
+    `X_test` and `y_test` are tensors, the images (n, 64) in float32. `dead` is how many of the 32
+    units of ReLU the illness "dead units" kills.
     """
 
-    def __init__(self, framework, seat: int, number: int, illness: str, second: str = "") -> None:
+    def __init__(
+        self, framework, seat: int, number: int, illness: str, second: str = "", dead: int = _DEAD
+    ) -> None:
         rng = np.random.default_rng([seat, number, 6])
         self._framework, self._illness, self._seed = framework, illness, [seat, number]
-        self._start, self._rate = _weights(rng, illness), RATE
+        self._start, self._rate = _weights(rng, illness, dead), RATE
         if illness == "learning rate too high":
             self._rate = _HIGH_RATE
         self._arrays = _images(rng, second or illness)
@@ -116,7 +119,7 @@ def ward(framework: str, seat: int) -> dict[str, Patient]:
     }
 
 
-def _weights(rng: np.random.Generator, illness: str) -> Layers:
+def _weights(rng: np.random.Generator, illness: str, dead: int) -> Layers:
     sizes = [64, *[WIDTH] * (DEPTH + 1), _DIGITS]
     layers = Layers([], [])
     for number, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
@@ -126,7 +129,7 @@ def _weights(rng: np.random.Generator, illness: str) -> Layers:
         layers.weights.append(rng.normal(scale=scale, size=(inputs, outputs)).astype(np.float32))
         layers.biases.append(np.zeros(outputs, np.float32))
     if illness == "dead units":
-        layers.biases[DEPTH][rng.permutation(WIDTH)[:_DEAD]] = _LOW_BIAS
+        layers.biases[DEPTH][rng.permutation(WIDTH)[:dead]] = _LOW_BIAS
     return layers
 
 
