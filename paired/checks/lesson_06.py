@@ -454,20 +454,23 @@ def _histogram_judged(framework, point: _Point, name: str, history: list[dict]) 
         raise Wrong(f"{where} counts {values} numbers; the parameter has {right.size}.")
     at_end = history[min(point.step + 1, len(history) - 1)]["gradient"][name]
     before = history[point.step - 1]["gradient"][name] if point.step else None
-    mistakes = {
-        "is that of the clipped gradient. " + framework.clip_note: now["clipped"][name],
-        "is that of the parameter itself, not of its gradient.": now["before"][name],
-        "is that of the parameter after the step, not of its gradient.": now["after"][name],
-        "holds zeros: the gradient has been cleared before it is logged.": np.zeros_like(right),
-        "holds the gradient's magnitudes: its sign is lost.": np.abs(right),
-        "is that of the next step's gradient.": at_end,
-        "is that of the update: without the learning rate and its sign it is the gradient.": (
-            -0.1 * now["clipped"][name]
+    itself = "is that of the parameter itself, not of its gradient."
+    mistakes = [
+        (f"is that of the clipped gradient. {framework.clip_note}", now["clipped"][name]),
+        # A step is short: before and after it the histograms may be the same.
+        (itself, now["before"][name]),
+        (itself, now["after"][name]),
+        ("holds zeros: the gradient has been cleared before it is logged.", np.zeros_like(right)),
+        ("holds the gradient's magnitudes: its sign is lost.", np.abs(right)),
+        ("is that of the next step's gradient.", at_end),
+        (
+            "is that of the update: without the learning rate and its sign it is the gradient.",
+            -0.1 * now["clipped"][name],
         ),
-    }
+    ]
     if before is not None:
-        mistakes["is that of the gradient of the step before."] = before
-    for sentence, mistake in mistakes.items():
+        mistakes.append(("is that of the gradient of the step before.", before))
+    for sentence, mistake in mistakes:
         if _is_histogram(point.value, mistake):
             raise Wrong(f"{where} {sentence}")
     raise Wrong(f"{where} is not that of the gradient: look at its range.")

@@ -60,7 +60,7 @@ trains(FIRST + CLIP, when="clipped")
 trains(FIRST + CLIP, when="after")
 trains(FIRST + "is that of the parameter itself, not of its gradient.", value=lambda p: p)
 trains(
-    FIRST + "is that of the parameter after the step, not of its gradient.",
+    FIRST + "is that of the parameter itself, not of its gradient.",
     value=lambda p: p,
     when="after",
 )

@@ -62,7 +62,7 @@ trains(
     value=lambda variable, gradient, clipped: variable,
 )
 trains(
-    FIRST + "is that of the parameter after the step, not of its gradient.",
+    FIRST + "is that of the parameter itself, not of its gradient.",
     value=lambda variable, gradient, clipped: variable,
     after=True,
 )
