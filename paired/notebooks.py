@@ -605,6 +605,13 @@ def _new_lesson(options: argparse.Namespace) -> bool:
     return True
 
 
+def _interrupted(*_) -> None:
+    """Do what Ctrl-C does, also where it is ignored: a shell's `&` and nohup have it so."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.raise_signal(signal.SIGINT)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one tool; 1 if there is something to mend."""
     parser = argparse.ArgumentParser(prog="python -m paired.notebooks", description=__doc__)
@@ -635,5 +642,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 if __name__ == "__main__":
     # Ended by `kill`, clean up as after Ctrl-C: kernels must not outlive the tool.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _interrupted)
     sys.exit(main())

@@ -26,6 +26,25 @@ sys.exit(lab.main(sys.argv[2:], pathlib.Path(sys.argv[1])))
 """
 
 
+def pytest_configure() -> None:
+    """Let programs be interrupted where the tests run in the background of a shell, or by nohup.
+
+    Such a shell has SIGINT ignored, and what is ignored stays so in each program that is started.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def started(command: list, **options):
+    """A program in the course's folder; what a test that fails leaves running is killed."""
+    with subprocess.Popen(command, cwd=course.ROOT, text=True, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 @dataclasses.dataclass
 class Lab:
     """A running JupyterLab."""

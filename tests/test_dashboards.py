@@ -11,14 +11,14 @@ import subprocess
 import sys
 import time
 
-from paired import course, dashboards
+from paired import course, dashboards, debuggers
 from paired.dashboards import DashboardError, TensorBoard, Visdom
 
 import numpy as np
 import psutil
 import pytest
 import websocket
-from conftest import kernel, said
+from conftest import kernel, said, started
 
 KINDS = pytest.mark.parametrize("kind", [TensorBoard, Visdom])
 
@@ -56,7 +56,8 @@ def server(tmp_path):
 @KINDS
 def test_a_server_answers_until_it_is_stopped(kind, tmp_path):
     began = time.monotonic()
-    with kind(tmp_path / "not there yet") as server:
+    # Not the usual port, which another program may take as soon as it is free.
+    with kind(tmp_path / "not there yet", port=debuggers.free_port()) as server:
         assert time.monotonic() - began < 20
         assert ask(server)[0] == 200
         assert server.url == f"http://127.0.0.1:{server.port}/"
@@ -448,7 +449,7 @@ def test_a_server_behind_a_tile_shows_what_was_saved_after_it_started(tmp_path):
     port = next(filter(dashboards._free, range(8197, 8297)))
     options = ["--folder", tmp_path, "--port", str(port), "--base-url", "/lab/visdom"]
     command = [sys.executable, "-m", "paired.dashboards", "visdom", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=course.ROOT) as tile:
+    with started(command, stdout=subprocess.PIPE) as tile:
         assert tile.stdout.readline() == "Visdom is listening\n"
         behind = Visdom(tmp_path)
         behind.port = port

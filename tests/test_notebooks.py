@@ -13,6 +13,7 @@ from paired import course, lint, notebooks
 
 import nbformat
 import pytest
+from conftest import started
 from nbformat import v4
 
 
@@ -184,14 +185,19 @@ def _gone(pid: int) -> bool:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
-def test_interrupted_outputs_leave_whole_files_and_no_kernel(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "ignored"),
+    [("SIGINT", ""), ("SIGTERM", ""), ("SIGTERM", "INT"), ("SIGKILL", "")],
+)
+def test_interrupted_outputs_leave_whole_files_and_no_kernel(tmp_path, name, ignored):
     source = "import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))\n"
     path = write(tmp_path / "01_a_pytorch.ipynb", ("endless", source + "time.sleep(600)"))
     notebooks._format(path)
     before = path.read_bytes()
     command = [sys.executable, "-m", "paired.notebooks", "outputs", str(path)]
-    with subprocess.Popen(command, cwd=course.ROOT, stderr=subprocess.PIPE, text=True) as tool:
+    if ignored:  # as in the background of a shell
+        command = ["sh", "-c", f"trap '' {ignored}; exec \"$@\"", "sh", *command]
+    with started(command, stderr=subprocess.PIPE) as tool:
         deadline = time.monotonic() + 30
         while not (tmp_path / "pid").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
