@@ -168,7 +168,9 @@ def story(first, second, interrupt) -> None:
     first.update_window_opts("loss", {"title": "the whole loss"})
 
 
-def test_nothing_is_lost_when_the_server_dies(tmp_path, capsys):
+def test_nothing_is_lost_when_the_server_dies(tmp_path, capsys, monkeypatch):
+    # Another test may take the usual port while the server is dead.
+    monkeypatch.setattr(Visdom, "first_port", debuggers.free_port())
     with Visdom(tmp_path / "undisturbed") as server:
         clients = server.client("digits"), server.client("notes")
         story(*clients, lambda step: None)
