@@ -605,13 +605,6 @@ def _new_lesson(options: argparse.Namespace) -> bool:
     return True
 
 
-def _interrupted(*_) -> None:
-    """Do what Ctrl-C does, also where it is ignored: a shell's `&` and nohup have it so."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.raise_signal(signal.SIGINT)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run one tool; 1 if there is something to mend."""
     parser = argparse.ArgumentParser(prog="python -m paired.notebooks", description=__doc__)
@@ -641,6 +634,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    # Ended by `kill`, clean up as after Ctrl-C: kernels must not outlive the tool.
-    signal.signal(signal.SIGTERM, _interrupted)
+    # Ended by `kill`, clean up as after Ctrl-C: kernels must not outlive the tool. Not by way of
+    # SIGINT, which is ignored in the background of a shell.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

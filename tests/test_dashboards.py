@@ -1,5 +1,6 @@
 """TensorBoard and Visdom from a notebook: ports, deaths, what is kept, and that nothing is left."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -251,18 +252,18 @@ print(os.getpid(), *(server._process.pid for server in servers), flush=True)
 """
 
 
+@contextlib.contextmanager
 def run(tmp_path, fork: bool, then: str):
-    """Start both servers in a program; returns it, its notebook's process, and their family."""
+    """Start both servers in a program; yields it, its notebook's process, and their family."""
     command = [sys.executable, "-c", PROGRAM.format(fork=fork, then=then), tmp_path]
-    program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=course.ROOT)
-    notebook, *servers = map(psutil.Process, map(int, program.stdout.readline().split()))
-    return program, notebook, [*servers, *servers[0].children()]
+    with started(command, stdout=subprocess.PIPE) as program:
+        notebook, *servers = map(psutil.Process, map(int, program.stdout.readline().split()))
+        yield program, notebook, [*servers, *servers[0].children()]
 
 
 @pytest.mark.parametrize("fork", [False, True])
 def test_a_killed_kernel_leaves_no_server(tmp_path, fork):
-    program, notebook, family = run(tmp_path, fork, "time.sleep(60)")
-    with program:
+    with run(tmp_path, fork, "time.sleep(60)") as (_, notebook, family):
         assert len(family) == 3, "TensorBoard reads its files in a process of its own"
         for process in family:
             listening = [c for c in process.net_connections() if c.status == psutil.CONN_LISTEN]
@@ -272,16 +273,14 @@ def test_a_killed_kernel_leaves_no_server(tmp_path, fork):
 
 
 def test_a_kernel_that_ends_stops_its_servers(tmp_path):
-    program, _, family = run(tmp_path, False, "")
-    with program:
+    with run(tmp_path, False, "") as (_, _, family):
         assert psutil.wait_procs(family, timeout=15)[1] == []
 
 
 def test_a_process_forked_from_the_notebook_stops_nothing(tmp_path):
     then = "if os.fork() == 0: servers[0].stop(); sys.exit()\nos.wait(); "
     then += "print(*(server.running for server in servers), flush=True)"
-    program, _, family = run(tmp_path, False, then)
-    with program:
+    with run(tmp_path, False, then) as (program, _, family):
         assert program.stdout.readline().split() == ["True", "True"]
         assert psutil.wait_procs(family, timeout=15)[1] == []
 
@@ -448,7 +447,7 @@ def test_every_file_that_the_page_asks_for_is_served(server):
 
 
 def test_a_server_behind_a_tile_shows_what_was_saved_after_it_started(tmp_path):
-    port = next(filter(dashboards._free, range(8197, 8297)))
+    port = debuggers.free_port()
     options = ["--folder", tmp_path, "--port", str(port), "--base-url", "/lab/visdom"]
     command = [sys.executable, "-m", "paired.dashboards", "visdom", *options]
     with started(command, stdout=subprocess.PIPE) as tile:

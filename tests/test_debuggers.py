@@ -14,7 +14,7 @@ from paired import course
 
 import psutil
 import pytest
-from conftest import kernel, said
+from conftest import kernel, said, started
 
 pytestmark = pytest.mark.xdist_group("debuggers")
 
@@ -462,38 +462,35 @@ def test_an_ide_attaches_from_outside_on_loopback(tmp_path):
     file.write_text(LISTENING)
     line = LISTENING.splitlines().index("    return y") + 1
     command = [sys.executable, "-Xfrozen_modules=off", file]  # or debugpy warns of them
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            host, port = process.stdout.readline().split()
-            adapter, addresses = listener(int(port))
-            assert set(addresses) == {host} == {"127.0.0.1"}
-            with socket.create_connection((host, int(port)), timeout=60) as connection:
-                ide = Client(connection)
-                ide.call("initialize", adapterID="test", pathFormat="path")
-                attached = ide.ask("attach", justMyCode=True)
-                ide.hear(type="event", event="initialized")
-                points = ide.call(
-                    "setBreakpoints", source={"path": str(file)}, breakpoints=[{"line": line}]
-                )
-                assert points["breakpoints"][0]["verified"]
-                ide.call("configurationDone")
-                ide.hear(type="response", request_seq=attached)
-                stopped = ide.hear(type="event", event="stopped")
-                assert stopped["reason"] == "breakpoint"
-                frame, *_ = ide.call("stackTrace", threadId=stopped["threadId"])["stackFrames"]
-                assert (frame["name"], frame["line"]) == ("halve", line)
-                scope, *_ = ide.call("scopes", frameId=frame["id"])["scopes"]
-                number = scope["variablesReference"]
-                variables = ide.call("variables", variablesReference=number)["variables"]
-                assert {v["name"]: v["value"] for v in variables} == {"x": "3", "y": "1.5"}
-                ide.call("continue", threadId=stopped["threadId"])
-                assert process.stdout.readline() == "1.5\n"
-                ide.hear(type="event", event="terminated")
-                ide.call("disconnect")
-                ide.file.close()
-            assert process.wait(timeout=60) == 0
-        finally:
-            process.kill()
+    with started(command, stdout=subprocess.PIPE) as process:
+        host, port = process.stdout.readline().split()
+        adapter, addresses = listener(int(port))
+        assert set(addresses) == {host} == {"127.0.0.1"}
+        with socket.create_connection((host, int(port)), timeout=60) as connection:
+            ide = Client(connection)
+            ide.call("initialize", adapterID="test", pathFormat="path")
+            attached = ide.ask("attach", justMyCode=True)
+            ide.hear(type="event", event="initialized")
+            points = ide.call(
+                "setBreakpoints", source={"path": str(file)}, breakpoints=[{"line": line}]
+            )
+            assert points["breakpoints"][0]["verified"]
+            ide.call("configurationDone")
+            ide.hear(type="response", request_seq=attached)
+            stopped = ide.hear(type="event", event="stopped")
+            assert stopped["reason"] == "breakpoint"
+            frame, *_ = ide.call("stackTrace", threadId=stopped["threadId"])["stackFrames"]
+            assert (frame["name"], frame["line"]) == ("halve", line)
+            scope, *_ = ide.call("scopes", frameId=frame["id"])["scopes"]
+            number = scope["variablesReference"]
+            variables = ide.call("variables", variablesReference=number)["variables"]
+            assert {v["name"]: v["value"] for v in variables} == {"x": "3", "y": "1.5"}
+            ide.call("continue", threadId=stopped["threadId"])
+            assert process.stdout.readline() == "1.5\n"
+            ide.hear(type="event", event="terminated")
+            ide.call("disconnect")
+            ide.file.close()
+        assert process.wait(timeout=60) == 0
     assert psutil.wait_procs([adapter], timeout=60)[1] == [], "nothing outlives it"
 
 

@@ -18,10 +18,14 @@ def chart(seat: int, illness: str) -> patients.Chart:
     return examined(seat, illness)
 
 
+def admitted(seat: int, illness: str) -> patients.Patient:
+    number = patients.ILLNESSES.index(illness)
+    return patients.Patient(patients.FRAMEWORKS["pytorch"](), seat, number, illness)
+
+
 def examined(seat: int, illness: str, treat=None) -> patients.Chart:
     """A patient's chart after its training, which a treatment may have changed."""
-    number = patients.ILLNESSES.index(illness)
-    patient = patients.Patient(patients.FRAMEWORKS["pytorch"](), seat, number, illness)
+    patient = admitted(seat, illness)
     if treat:
         treat(patient)
     for _ in patient.train():
@@ -104,27 +108,21 @@ def test_test_images_are_among_the_training_images_of_one_only(seat, illness):
     assert leaked == (patients.LEAKED if illness == "leak" else 0)
 
 
-def untreated(seat: int) -> patients.Chart:
-    """The chart, without a step, of a patient with a leak."""
-    number = patients.ILLNESSES.index("leak")
-    patient = patients.Patient(patients.FRAMEWORKS["pytorch"](), seat, number, "leak")
-    return patients.Chart(patient, [])
-
-
 def test_looking_for_a_test_image_only_at_its_own_place_is_not_to_find_none():
     # The shuffle leaves a leaked image at its place for one patient in ten.
-    def in_place(seat: int) -> int:
-        images = untreated(seat).images
-        pairs = zip(images["test"][0], images["train"][0], strict=False)
+    def in_place(chart: patients.Chart) -> int:
+        pairs = zip(chart.images["test"][0], chart.images["train"][0], strict=False)
         return sum(np.array_equal(*pair) for pair in pairs)
 
-    found = {seat: count for seat in range(100) if (count := in_place(seat))}
+    charts = (patients.Chart(admitted(seat, "leak"), []) for seat in range(100))
+    found = [(chart, count) for chart in charts if (count := in_place(chart))]
     assert 0 < len(found) < 30
-    for seat, count in found.items():
-        right, mistakes = patients.SIGNS["leak"](untreated(seat))
-        said = [sentence for sentence, quantity in mistakes.items() if quantity() == count]
+    for chart, count in found:
+        right, mistakes = patients.SIGNS["leak"](chart)
+        values = {sentence: quantity() for sentence, quantity in mistakes.items()}
+        said = [sentence for sentence, value in values.items() if value == count]
         assert said[0].startswith("counts only the images at the same place")
-        assert [quantity() for quantity in mistakes.values()].count(0) == 1
+        assert list(values.values()).count(0) == 1
         assert right[0]() == patients.LEAKED
 
 
