@@ -192,6 +192,22 @@ def test_a_click_in_visdoms_page_changes_the_running_training(server, page, tmp_
     page.screenshot(path=tmp_path / "callback.png")
 
 
+def test_changes_that_come_while_a_window_is_being_drawn_lose_no_point(server, page):
+    client = server.client("training")
+    page.clock.install()
+    with page.expect_websocket() as socket:
+        page.goto(f"{server.url}env/training")
+    page.clock.run_for(1000)
+    page.clock.pause_at(page.evaluate("Date.now()") + 1000)
+    # Visdom's page draws a new window after 100 ms and tries a change that came before that anew
+    # after another 100 ms: here that of step 2, after the one of step 3.
+    for step, milliseconds in enumerate([50, 50, 55, 1000], 1):
+        with socket.value.expect_event("framereceived", lambda message: '"loss"' in message):
+            client.line([step**2], [step], win="loss", update="append", opts={"title": "loss"})
+        page.clock.run_for(milliseconds)
+    Panes(page).wait_for_points("loss", 4)
+
+
 def test_a_choice_works_beside_an_image_which_takes_all_keys(server, page):
     client = server.client("training")
     client.image(np.ones((1, 9, 9)), win="image", opts={"title": "image"})
