@@ -771,16 +771,17 @@ async def _serve_visdom(folder: str, port: int, base_url: str, page: pathlib.Pat
         handler = getattr(web_handlers, name)
         handler.get = functools.partialmethod(draw, get=handler.get)
 
-    # Sent as patches, changes of a window can reach its content on the page out of order, and the
-    # page then loses some for good; a whole window is always right.
-    send = web_handlers.broadcast
+    def whole(pane: dict, change: dict) -> tuple[dict, dict]:
+        """Visdom's `update_packet`, whose second answer would be a patch of the pane.
 
-    def broadcast(handler: Any, message: Any, env: str) -> None:
-        if isinstance(message, dict) and message.get("command") == "window_update":
-            message = handler.state[env]["jsons"][message["win"]]
-        send(handler, message, env)
+        Of the two the shorter is sent, the pane at a tie. The page can apply patches out of order
+        and then loses some for good.
+        """
+        pane = web_handlers.UpdateHandler.update(pane, change)
+        pane["contentID"] = web_handlers.get_rand_id()
+        return pane, pane
 
-    web_handlers.broadcast = broadcast
+    web_handlers.UpdateHandler.update_packet = staticmethod(whole)
     # The page of two environments compared would look for their names in ~/.visdom.
     web_handlers.gather_envs = functools.partial(web_handlers.gather_envs, env_path=folder)
     app.tornado_settings["static_path"] = str(page)

@@ -197,7 +197,6 @@ def test_changes_that_come_while_a_window_is_being_drawn_lose_no_point(server, p
     page.clock.install()
     with page.expect_websocket() as socket:
         page.goto(f"{server.url}env/training")
-    page.clock.run_for(1000)
     page.clock.pause_at(page.evaluate("Date.now()") + 1000)
     # Visdom's page draws a new window after 100 ms and tries a change that came before that anew
     # after another 100 ms: here that of step 2, after the one of step 3.
