@@ -10,7 +10,7 @@ LESSON_OPTION = $(if $(LESSON),--lesson "$(LESSON)")
 # Which environment runs which notebooks in the tests: one for both halves, or one for each.
 HALVES := $(if $(filter gpu,$(DEVICE)),.venv-gpu-pytorch:pytorch .venv-gpu-tensorflow:tensorflow,\
 	.venv:pytorch:tensorflow)
-NBVAL = --nbval-current-env --nbval-cell-timeout=120 -p paired.validation -n 2 --dist loadfile
+NBVAL = --nbval-current-env --nbval-cell-timeout=120 -p paired.authors.validation -n 2 --dist loadfile
 
 # These read the records that the notebooks leave when they are validated.
 PARITY = tests/test_parity.py tests/test_planted_mistakes.py
@@ -35,7 +35,7 @@ env: ## make the environment in .venv, if it is not there (every other command d
 	@"$(PYTHON)" env/install.py --device "$(DEVICE)" $(if $(TORCH_INDEX),--torch-index "$(TORCH_INDEX)")
 
 lab: env ## open the course in JupyterLab; LESSON=04: that lesson, both halves side by side
-	@$(RUN) -m paired.lab $(LESSON_OPTION) $(if $(PORT),--port "$(PORT)")
+	@$(RUN) -m paired.machine.lab $(LESSON_OPTION) $(if $(PORT),--port "$(PORT)")
 
 test: env chromium ## prove everything: lint, tests, every stored output, every pair
 	@began=$$(date +%s); \
@@ -68,38 +68,38 @@ test: env chromium ## prove everything: lint, tests, every stored output, every 
 	printf '\nEverything passed, in %s s.\n' "$$(($$(date +%s) - began))"
 
 doctor: env ## what is installed, what each framework sees, and what to do about each problem
-	@$(RUN) -m paired.doctor $(if $(JSON),--json)
+	@$(RUN) -m paired.machine.doctor $(if $(JSON),--json)
 
 update: env ## bring the course up to date without touching your own work
-	@$(RUN) -m paired.update
+	@$(RUN) -m paired.machine.update
 	@$(MAKE) --no-print-directory env
 
 outputs: env ## run the notebooks and store their outputs; LESSON=04: only that lesson
-	@$(RUN) -m paired.notebooks outputs $(LESSON_OPTION)
+	@$(RUN) -m paired.authors.outputs $(LESSON_OPTION)
 
 exercises: env ## write exercises/ from solutions/
-	@$(RUN) -m paired.notebooks exercises
+	@$(RUN) -m paired.authors.exercises
 
 sync: env ## copy shared cells to the other half
-	@$(RUN) -m paired.notebooks sync
+	@$(RUN) -m paired.authors.sync
 
 lint: env ## check the code's style and the contract of every pair, in seconds
 	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m ruff format --check --quiet . || { echo "Some files are not formatted: make format" >&2; exit 1; }
-	@$(RUN) -m paired.notebooks lint
+	@$(RUN) -m paired.authors.lint
 
 format: env ## format the code, the notebooks' too, and mend what ruff can
 	@$(RUN) -m ruff check --fix --quiet . || true
 	@$(RUN) -m ruff format .
 
 new-lesson: env ## start a pair: NUMBER=03 SLUG=backprop TITLE="Backpropagation by hand"
-	@$(RUN) -m paired.notebooks new-lesson "$(NUMBER)" "$(SLUG)" "$(TITLE)"
+	@$(RUN) -m paired.authors.new_lesson "$(NUMBER)" "$(SLUG)" "$(TITLE)"
 
 bench: env ## seconds for each notebook, and what validation costs
-	@$(RUN) -m paired.bench
+	@$(RUN) -m paired.authors.bench
 
 pictures: env ## take the lessons' pictures of TensorBoard and Visdom again, in Chromium; LESSON=05
-	@$(RUN) -m paired.pictures $(LESSON_OPTION)
+	@$(RUN) -m paired.authors.pictures $(LESSON_OPTION)
 
 lock: ## resolve env/requirements.in into the locks; UPGRADE=1: to the newest versions
 	@"$(PYTHON)" env/lock.py $(if $(UPGRADE),--upgrade)

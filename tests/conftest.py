@@ -13,7 +13,8 @@ import subprocess
 import sys
 import urllib.parse
 
-from paired import course, pictures, validation
+from paired import course
+from paired.authors import pictures, validation
 
 import nbformat
 import pytest
@@ -21,7 +22,7 @@ import pytest
 # `make lab` on another folder than the checkout.
 LAB = """
 import pathlib, sys
-from paired import lab
+from paired.machine import lab
 sys.exit(lab.main(sys.argv[2:], pathlib.Path(sys.argv[1])))
 """
 

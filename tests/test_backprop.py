@@ -2,7 +2,8 @@
 
 import re
 
-from paired import course, notebooks
+from paired import course
+from paired.authors import files
 
 import pytest
 
@@ -11,7 +12,7 @@ WIDTH = 30  # of the names that the cell `subgradients` prints
 
 
 def cells(framework):
-    return {cell["id"]: cell for cell in notebooks.read(LESSON.path(framework))["cells"]}
+    return {cell["id"]: cell for cell in files.read(LESSON.path(framework))["cells"]}
 
 
 def printed(framework):

@@ -12,7 +12,9 @@ import threading
 import time
 import types
 
-from paired import checks, course, notebooks
+from paired import checks, course
+from paired.authors import files
+from paired.checks import markers
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -68,7 +70,7 @@ def double(framework, double) -> str:
 @pytest.fixture
 def task(tmp_path):
     path = tmp_path / "00_toy_pytorch.ipynb"
-    notebooks.write(path, v4.new_notebook(cells=[v4.new_code_cell(SOLVED, id="double")]))
+    files.write(path, v4.new_notebook(cells=[v4.new_code_cell(SOLVED, id="double")]))
     return checks.Task(double, ADAPTER, path)
 
 
@@ -87,7 +89,7 @@ def test_a_solved_task_says_what_it_has_shown(task, capsys):
     [
         ("double = ...", "Still `...`: double."),
         ("def double(x):\n    return ...", "The function still returns `...`."),
-        (notebooks.stub(SOLVED), "The code is still as the exercise gives it."),
+        (markers.stub(SOLVED), "The code is still as the exercise gives it."),
         (
             "def double(x):\n\n    # I wonder\n    return (x + x*x)\n",
             "The code is still as the exercise gives it.",
@@ -305,12 +307,12 @@ def test_load_says_what_is_not_there(lesson, framework, message):
 # The exercises of the course
 
 
-def exercise(lesson: str, framework: str, change=notebooks.solution) -> tuple[dict, str]:
+def exercise(lesson: str, framework: str, change=markers.solution) -> tuple[dict, str]:
     """The tasks after running the exercise with `change` made to each answer; what was printed."""
     namespace = {"__name__": "__main__"}
     path = course.ROOT / "solutions" / f"{lesson}_{framework}.ipynb"
     with contextlib.redirect_stdout(io.StringIO()) as printed:
-        for cell in notebooks.read(path).cells:
+        for cell in files.read(path).cells:
             if cell.cell_type == "code":
                 run(change(cell.source), f"{framework}-{cell.id}", namespace)
     return vars(namespace["tasks"]), printed.getvalue()
@@ -366,7 +368,7 @@ def test_the_solution_passes_and_so_do_other_right_answers(half):
 
 @each_half
 def test_the_untouched_exercise_is_not_attempted(half):
-    tasks, printed = exercise(half.lesson, half.framework, notebooks.stub)
+    tasks, printed = exercise(half.lesson, half.framework, markers.stub)
     verdicts = {name: task.verdict for name, task in tasks.items()}
     assert verdicts == dict.fromkeys(half.tasks, "Not attempted")
     assert printed.count("Not attempted: ") == len(tasks)

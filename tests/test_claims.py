@@ -2,7 +2,8 @@
 
 import re
 
-from paired import course, notebooks
+from paired import course
+from paired.authors import files
 
 import pytest
 
@@ -24,7 +25,7 @@ def verdict_cells():
     """The text of each `verdicts` cell, by the path of its notebook."""
     for lesson in course.lessons():
         for path in lesson.paths():
-            for cell in notebooks.read(path)["cells"]:
+            for cell in files.read(path)["cells"]:
                 if cell["id"] == "verdicts":
                     yield f"notebooks/{path.name}", "".join(cell["source"])
 
@@ -43,7 +44,7 @@ def test_a_verdict_rests_on_a_cell_that_exists(number):
         return
     assert cells, f"{number} has a verdict and names no cell"
     for match in cells:
-        ids = [cell["id"] for cell in notebooks.read(course.ROOT / match["path"])["cells"]]
+        ids = [cell["id"] for cell in files.read(course.ROOT / match["path"])["cells"]]
         assert match["cell"] in ids
 
 

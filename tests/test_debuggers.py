@@ -25,7 +25,7 @@ AGAIN = "Run the cell again to debug again; the kernel is as usable as before."
 
 SETUP = """
 import pdb, sys
-from paired import debuggers, frameworks
+from paired import debuggers, imports
 debuggers.prepare()
 unmended = sys.breakpointhook
 sys.breakpointhook = sys.__breakpointhook__
@@ -64,7 +64,7 @@ def backward():
     return x.grad
 """
 TENSORFLOW = """
-with frameworks.quiet_import():
+with imports.quiet_import():
     import tensorflow as tf
 from tensorflow.python import debug as tf_debug
 

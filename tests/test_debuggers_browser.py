@@ -14,9 +14,9 @@ pytestmark = pytest.mark.browser
 
 SETUP = """\
 import pdb
-from paired import debuggers, frameworks
+from paired import debuggers, imports
 debuggers.prepare()
-with frameworks.quiet_import():
+with imports.quiet_import():
     import tensorflow as tf
 from tensorflow.python import debug as tf_debug
 
@@ -147,8 +147,8 @@ def test_debuggers_by_hand(tmp_path, start_lab, page):
 # Writes Debugger V2's data.
 HALF_LOG = """\
 import sys
-from paired import frameworks
-with frameworks.quiet_import():
+from paired import imports
+with imports.quiet_import():
     import tensorflow as tf
 folder = sys.argv[1]
 dumping = tf.debugging.experimental

@@ -4,8 +4,9 @@ import dataclasses
 import json
 import sys
 
-from paired import course, doctor
-from paired.doctor import Facts, Framework
+from paired import course
+from paired.machine import doctor
+from paired.machine.doctor import Facts, Framework
 
 import pytest
 

@@ -44,9 +44,9 @@ print("tensorflow" in sys.modules)
 """
 TENSORFLOW = """
 import json, sys
-from paired import events, frameworks
+from paired import events, imports
 import numpy as np
-with frameworks.quiet_import():
+with imports.quiet_import():
     import keras, tensorflow as tf
 folder, picture, values, samples = sys.argv[1], *map(np.array, json.load(sys.stdin))
 writer = tf.summary.create_file_writer(folder)

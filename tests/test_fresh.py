@@ -1,6 +1,6 @@
 """What is generated is what its source gives."""
 
-from paired import notebooks
+from paired.authors import exercises, files
 
 import nbformat
 import pytest
@@ -8,7 +8,7 @@ from nbformat import v4
 
 
 def test_exercises_are_fresh():
-    assert list(notebooks.stale_exercises()) == []
+    assert list(exercises.stale_exercises()) == []
 
 
 @pytest.fixture
@@ -27,14 +27,14 @@ def course_with_exercise(tmp_path):
         ]
     )
     source = tmp_path / "solutions" / "01_a_pytorch.ipynb"
-    notebooks.write(source, solved)
+    files.write(source, solved)
     path = tmp_path / "exercises" / source.name
-    notebooks.write(path, notebooks.exercise(source))
+    files.write(path, exercises.exercise(source))
     return tmp_path
 
 
 def test_an_exercise_is_the_solution_without_answers_and_outputs(course_with_exercise):
-    assert list(notebooks.stale_exercises(course_with_exercise)) == []
+    assert list(exercises.stale_exercises(course_with_exercise)) == []
     path = course_with_exercise / "exercises" / "01_a_pytorch.ipynb"
     title, answer = nbformat.read(path, 4).cells
     assert title.source == "# Exercise"
@@ -47,7 +47,7 @@ def test_a_stale_exercise_is_named_with_its_cell_and_not_touched(course_with_exe
     path = course_with_exercise / "exercises" / "01_a_pytorch.ipynb"
     edited = path.read_text().replace("your code here", "edited by hand")
     path.write_text(edited)
-    assert list(notebooks.stale_exercises(course_with_exercise)) == [
+    assert list(exercises.stale_exercises(course_with_exercise)) == [
         "exercises/01_a_pytorch.ipynb: cell answer: not what solutions/01_a_pytorch.ipynb gives: "
         "change the solution, then run `make exercises`."
     ]
@@ -57,7 +57,7 @@ def test_a_stale_exercise_is_named_with_its_cell_and_not_touched(course_with_exe
 def test_exercises_without_a_solution_or_the_reverse_are_named(course_with_exercise):
     there = course_with_exercise / "exercises" / "01_a_pytorch.ipynb"
     there.rename(there.with_name("02_b_pytorch.ipynb"))
-    assert list(notebooks.stale_exercises(course_with_exercise)) == [
+    assert list(exercises.stale_exercises(course_with_exercise)) == [
         "exercises/02_b_pytorch.ipynb: there is no solution to generate it from: delete it.",
         "exercises/01_a_pytorch.ipynb: missing: run `make exercises`.",
     ]
@@ -66,8 +66,8 @@ def test_exercises_without_a_solution_or_the_reverse_are_named(course_with_exerc
 def test_an_answer_without_a_stub_names_file_and_cell(course_with_exercise):
     path = course_with_exercise / "solutions" / "01_a_pytorch.ipynb"
     path.write_text(path.read_text().replace("# END SOLUTION", "# END"))
-    with pytest.raises(notebooks.NotebookError) as caught:
-        notebooks.exercise(path)
+    with pytest.raises(files.NotebookError) as caught:
+        exercises.exercise(path)
     assert "01_a_pytorch.ipynb: cell answer: line 1, `# BEGIN SOLUTION`, has no" in str(
         caught.value
     )

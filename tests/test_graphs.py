@@ -2,7 +2,7 @@
 
 import operator
 
-from paired import frameworks, graphs
+from paired import graphs, imports
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -199,7 +199,7 @@ def test_of_fx_reads_a_traced_function():
 
 
 def test_of_tf_reads_a_concrete_function():
-    with frameworks.quiet_import():
+    with imports.quiet_import():
         import tensorflow as tf
 
     w, calls = tf.Variable([1.0, 2.0], name="w"), tf.Variable(0, name="calls")
@@ -221,7 +221,7 @@ def test_of_tf_reads_a_concrete_function():
 
 
 def test_of_tf_reads_the_graph_of_a_session():
-    with frameworks.quiet_import():
+    with imports.quiet_import():
         import tensorflow as tf
 
     with tf.Graph().as_default() as session_graph:
@@ -235,7 +235,7 @@ def test_of_tf_reads_the_graph_of_a_session():
 
 
 def test_of_tf_shows_a_constant_of_one_element_as_a_number():
-    with frameworks.quiet_import():
+    with imports.quiet_import():
         import tensorflow as tf
 
     with tf.Graph().as_default() as graph:

@@ -6,7 +6,8 @@ import signal
 import sys
 import time
 
-from paired import course, kernels, validation
+from paired import course
+from paired.authors import kernels, validation
 
 import pytest
 from conftest import kernel, said

@@ -6,7 +6,8 @@ import pathlib
 import socket
 import stat
 
-from paired import course, lab
+from paired import course
+from paired.machine import lab
 
 import psutil
 import pytest

@@ -4,7 +4,8 @@ import json
 import subprocess
 import sys
 
-from paired import course, lint, notebooks
+from paired import course
+from paired.authors import files, lint
 
 import pytest
 
@@ -33,7 +34,7 @@ def pair(tmp_path):
     class Pair:
         def __init__(self):
             self.root = tmp_path
-            self.metadata = json.loads(json.dumps(notebooks.METADATA))
+            self.metadata = json.loads(json.dumps(files.METADATA))
             self.kind = "notebooks"
             self.halves = [
                 [

@@ -9,7 +9,9 @@ import sys
 import textwrap
 import time
 
-from paired import course, lint, notebooks
+from paired import course
+from paired.authors import exercises, files, lint, new_lesson, outputs, sync
+from paired.checks import markers
 
 import nbformat
 import pytest
@@ -57,7 +59,7 @@ HERE = "...  # your code here"
     ],
 )
 def test_a_stub_keeps_the_names_of_the_answer(answer, stub):
-    assert notebooks.stub(region(answer)) == stub
+    assert markers.stub(region(answer)) == stub
 
 
 def test_the_stub_of_a_function_returns_the_placeholder():
@@ -74,7 +76,7 @@ def test_the_stub_of_a_function_returns_the_placeholder():
         z = f(1)
         # END SOLUTION
         print(z)""")
-    assert notebooks.stub(source) == textwrap.dedent(f"""\
+    assert markers.stub(source) == textwrap.dedent(f"""\
         def f(x):
             h = 1
             return {HERE}
@@ -85,12 +87,12 @@ def test_the_stub_of_a_function_returns_the_placeholder():
 
 
 def test_a_cell_without_an_answer_is_its_own_stub():
-    assert notebooks.stub("a = 1\n\nb = 2") == "a = 1\n\nb = 2"
+    assert markers.stub("a = 1\n\nb = 2") == "a = 1\n\nb = 2"
 
 
 def test_the_solution_shown_has_neither_markers_nor_stubs():
     source = region("# STUB y = 2\ny = 1", before="x = 0", after="print(y)")
-    assert notebooks.solution(source) == "x = 0\ny = 1\nprint(y)"
+    assert markers.solution(source) == "x = 0\ny = 1\nprint(y)"
 
 
 @pytest.mark.parametrize(
@@ -109,8 +111,8 @@ def test_the_solution_shown_has_neither_markers_nor_stubs():
     ],
 )
 def test_a_wrong_marker_is_refused_with_its_line(source, message):
-    with pytest.raises(notebooks.NotebookError) as caught:
-        notebooks.stub(source)
+    with pytest.raises(markers.MarkerError) as caught:
+        markers.stub(source)
     assert message in str(caught.value)
 
 
@@ -132,7 +134,7 @@ def test_outputs_are_stored_and_a_second_run_changes_no_byte(tmp_path):
         )
         for half in course.FRAMEWORKS
     ]
-    assert notebooks.store_outputs(pair) == pair
+    assert outputs.store_outputs(pair) == pair
     first = [path.read_bytes() for path in pair]
     notebook = nbformat.reads(first[0].decode(), 4)
     cells = {cell.id: cell for cell in notebook.cells}
@@ -146,10 +148,10 @@ def test_outputs_are_stored_and_a_second_run_changes_no_byte(tmp_path):
     assert cells["meant"].outputs[0].ename == "ZeroDivisionError"
     both = cells["compare"].outputs[0].data["text/plain"]
     assert "'pytorch', 'tensorflow'" in both, "the twin's cells wait for both halves"
-    assert notebook.metadata == notebooks.METADATA
+    assert notebook.metadata == files.METADATA
     assert cells["figure"].metadata == {}
 
-    assert notebooks.store_outputs(pair) == []
+    assert outputs.store_outputs(pair) == []
     assert [path.read_bytes() for path in pair] == first
 
 
@@ -163,11 +165,11 @@ def test_outputs_are_stored_and_a_second_run_changes_no_byte(tmp_path):
     ],
 )
 def test_a_cell_that_fails_leaves_the_file_as_it_is(tmp_path, monkeypatch, source, message):
-    monkeypatch.setattr(notebooks, "CELL_SECONDS", 1)
+    monkeypatch.setattr(outputs, "CELL_SECONDS", 1)
     path = write(tmp_path / "01_a_pytorch.ipynb", ("good", "x = 1"), ("bad-cell", source))
     before, start = path.read_bytes(), time.monotonic()
-    with pytest.raises(notebooks.NotebookError) as caught:
-        notebooks.store_outputs([path])
+    with pytest.raises(files.NotebookError) as caught:
+        outputs.store_outputs([path])
     assert "01_a_pytorch.ipynb: cell bad-cell" in str(caught.value)
     assert message in str(caught.value)
     assert path.read_bytes() == before
@@ -192,9 +194,9 @@ def _gone(pid: int) -> bool:
 def test_interrupted_outputs_leave_whole_files_and_no_kernel(tmp_path, name, ignored):
     source = "import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))\n"
     path = write(tmp_path / "01_a_pytorch.ipynb", ("endless", source + "time.sleep(600)"))
-    notebooks._format(path)
+    outputs._format(path)
     before = path.read_bytes()
-    command = [sys.executable, "-m", "paired.notebooks", "outputs", str(path)]
+    command = [sys.executable, "-m", "paired.authors.outputs", str(path)]
     if ignored:  # as in the background of a shell
         command = ["sh", "-c", f"trap '' {ignored}; exec \"$@\"", "sh", *command]
     with started(command, stderr=subprocess.PIPE) as tool:
@@ -218,8 +220,8 @@ def test_a_file_that_is_no_notebook_is_named(tmp_path):
     for text in ("{ no", "{}", "[]"):
         path = tmp_path / "01_a_pytorch.ipynb"
         path.write_text(text)
-        with pytest.raises(notebooks.NotebookError, match=r"01_a_pytorch\.ipynb: cannot be read"):
-            notebooks.read(path)
+        with pytest.raises(files.NotebookError, match=r"01_a_pytorch\.ipynb: cannot be read"):
+            files.read(path)
 
 
 # Shared cells
@@ -244,10 +246,10 @@ needs_git = pytest.mark.skipif(not shutil.which("git"), reason="git is not insta
 def test_sync_copies_the_half_saved_last_where_git_cannot_say(tmp_path):
     pair = _pair(tmp_path, "new", "old")
     os.utime(pair[1], (0, 0))
-    said = notebooks.sync(pair)
+    said = sync.sync(pair)
     assert [line.split(": ", 1)[1] for line in said] == ["cell both: copied from its twin"]
     assert sources(pair[1]) == {"own": "tensorflow", "both": "new"}
-    assert notebooks.sync(pair) == []
+    assert sync.sync(pair) == []
 
 
 @needs_git
@@ -259,7 +261,7 @@ def test_sync_copies_the_half_that_changed_since_the_last_commit(tmp_path, chang
     halves[changed] = "x = 2"
     _pair(tmp_path, *halves)
     os.utime(pair[changed], (0, 0))  # the time alone would mislead
-    notebooks.sync(pair)
+    sync.sync(pair)
     assert [sources(path)["both"] for path in pair] == ["x = 2", "x = 2"]
 
 
@@ -269,8 +271,8 @@ def test_sync_refuses_where_both_halves_changed(tmp_path):
     _commit(tmp_path)
     pair = _pair(tmp_path, "x = 2", "x = 3")
     before = [path.read_bytes() for path in pair]
-    with pytest.raises(notebooks.NotebookError, match="cell both: changed in both halves"):
-        notebooks.sync(pair)
+    with pytest.raises(files.NotebookError, match="cell both: changed in both halves"):
+        sync.sync(pair)
     assert [path.read_bytes() for path in pair] == before
 
 
@@ -278,9 +280,9 @@ def test_sync_refuses_where_both_halves_changed(tmp_path):
 
 
 def test_a_new_lesson_needs_only_to_be_run(tmp_path):
-    notebooks.new_lesson("07", "tiny_test", "Products of matrices", tmp_path)
+    new_lesson.new_lesson("07", "tiny_test", "Products of matrices", tmp_path)
     assert {problem.rule for problem in lint.course_problems(tmp_path)} == {"executed"}
-    assert list(notebooks.stale_exercises(tmp_path)) == []
+    assert list(exercises.stale_exercises(tmp_path)) == []
     for path in tmp_path.rglob("*.*"):
         assert "emplate" not in path.name + path.read_text(encoding="utf-8")
 
@@ -296,6 +298,6 @@ def test_a_new_lesson_needs_only_to_be_run(tmp_path):
 )
 def test_a_new_lesson_never_overwrites(tmp_path, names, message):
     write(tmp_path / "notebooks" / "01_a_pytorch.ipynb", ("a", "1"))
-    with pytest.raises(notebooks.NotebookError, match=message):
-        notebooks.new_lesson(*names, tmp_path)
+    with pytest.raises(files.NotebookError, match=message):
+        new_lesson.new_lesson(*names, tmp_path)
     assert len(list(tmp_path.rglob("*.*"))) == 1

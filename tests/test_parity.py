@@ -7,7 +7,8 @@ import io
 import re
 from contextlib import redirect_stdout
 
-from paired import course, notebooks, parity
+from paired import course, parity
+from paired.authors import files
 
 import pytest
 
@@ -41,11 +42,11 @@ def test_the_stored_comparison_is_what_the_records_give(lesson):
     for framework in course.FRAMEWORKS:
         with redirect_stdout(io.StringIO()) as now:
             parity.report(lesson.name, framework)
-        cells = notebooks.read(lesson.path(framework))["cells"]
+        cells = files.read(lesson.path(framework))["cells"]
         stored = [
             "".join(output["text"])
             for cell in cells
-            if "twin" in notebooks.tags(cell)
+            if "twin" in files.tags(cell)
             for output in cell["outputs"]
         ]
         # The digits of an error of 1e-16 are another CPU's business; everything else is compared.

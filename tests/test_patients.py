@@ -4,7 +4,8 @@ import functools
 import json
 
 from paired import dashboards
-from paired.checks import lesson_06, patients
+from paired.checks import lesson_06
+from paired.checks import lesson_06_patients as patients
 
 import numpy as np
 import pytest

@@ -5,13 +5,14 @@ import io
 import json
 import re
 
-from paired import course, pictures
+from paired import course
+from paired.authors import pictures
 
 import pytest
 from conftest import write_notebook
 from PIL import Image, ImageColor
 
-SHOWN = re.compile(r"!\[[^\]]+\]\((\w+)\.png\)")
+SHOWN = re.compile(r"!\[[^\]]+\]\(([\w/]+)\.png\)")
 
 
 def test_every_picture_that_a_lesson_shows_is_made_by_the_command():
@@ -29,7 +30,7 @@ def test_every_picture_that_a_lesson_shows_is_made_by_the_command():
 
 def test_lesson_without_pictures_lists_those_that_there_are(capsys):
     assert pictures.main(["--lesson", "77"]) == 1
-    assert "these are made here: 05_debugger_v2" in capsys.readouterr().err
+    assert "these are made here: 05_debugging/debugger_v2" in capsys.readouterr().err
 
 
 def test_without_a_browser_it_says_what_to_install(monkeypatch, tmp_path, capsys):
@@ -63,7 +64,8 @@ def test_screenshots_side_by_side_keep_their_pixels():
 
 
 def test_delays_that_lesson_06_prints_say_when_and_with_what_they_were_measured():
-    known = json.loads((pictures.FOLDER / "06_latency.json").read_text(encoding="utf-8"))
+    record = pictures.FOLDER / "06_visualising" / "latency.json"
+    known = json.loads(record.read_text(encoding="utf-8"))
     assert list(known) == ["TensorBoard", "Visdom"]
     for about in known.values():
         datetime.date.fromisoformat(about["date"])

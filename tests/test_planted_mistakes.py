@@ -7,7 +7,8 @@ the record that the TensorFlow notebook left; `make test` makes that first.
 import contextlib
 import io
 
-from paired import course, notebooks, parity
+from paired import course, parity
+from paired.authors import files
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -129,7 +130,7 @@ MISTAKES = {
 def cells():
     """The code of the PyTorch notebook, by cell id."""
     path = course.lesson("04").path("pytorch")
-    return {cell["id"]: "".join(cell["source"]) for cell in notebooks.read(path)["cells"]}
+    return {cell["id"]: "".join(cell["source"]) for cell in files.read(path)["cells"]}
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import json
 import pathlib
 import subprocess
 
-from paired import update
+from paired.machine import update
 
 import pytest
 from conftest import write_notebook

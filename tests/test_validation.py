@@ -61,7 +61,16 @@ class Run:
 def run(folder: pathlib.Path, *options: str) -> Run:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     # As a student would call it: from the folder, with no settings of this repository.
-    command = [sys.executable, "-m", "pytest", "-rA", "-p", "paired.validation", *options, "."]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-rA",
+        "-p",
+        "paired.authors.validation",
+        *options,
+        ".",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(course.ROOT), "PIDS": str(folder.parent)}
     start = time.monotonic()
     done = subprocess.run(

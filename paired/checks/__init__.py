@@ -26,7 +26,8 @@ import traceback
 import types
 from collections.abc import Callable, Iterator, Mapping
 
-from paired import course, notebooks, parity
+from paired import course, parity
+from paired.checks import markers
 
 import numpy as np
 
@@ -125,7 +126,7 @@ class Task:
     def solution(self) -> None:
         """Print the code of a solution."""
         source = self._source()
-        print(notebooks.solution(source) if source else "This copy of the course has no solutions.")
+        print(markers.solution(source) if source else "This copy of the course has no solutions.")
 
     def _judge(self, answers: tuple) -> str:
         names = list(inspect.signature(self._function).parameters)[1:]
@@ -150,7 +151,7 @@ class Task:
             own = ast.parse(textwrap.dedent(inspect.getsource(answer))).body[0]
         except (TypeError, OSError, SyntaxError):  # no function, no source, or part of a statement
             return False
-        return ast.dump(own) in map(ast.dump, ast.parse(notebooks.stub(self._source())).body)
+        return ast.dump(own) in map(ast.dump, ast.parse(markers.stub(self._source())).body)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import NoReturn
 
 from paired.checks import NotAttempted, Wrong, call, close, compare, to_numpy
-from paired.checks.archive import COLUMNS, RECORDS, archive
+from paired.checks.lesson_05_archive import COLUMNS, RECORDS, archive
 
 import numpy as np
 

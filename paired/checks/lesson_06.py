@@ -1,7 +1,7 @@
 """Lesson 06, visualising: the checks of its exercise.
 
 What an answer logs is read back from the event files, and compared with NumPy: in the last two
-tasks with what it makes of the very weights that a patient (`paired.checks.patients`) had.
+tasks with what it makes of the very weights that a patient (`lesson_06_patients`) had.
 """
 
 import contextlib
@@ -25,11 +25,13 @@ from paired.checks import (
     Wrong,
     call,
     compare,
-    patients,
     to_numpy,
 )
-from paired.checks.patients import ILLNESSES, STEPS, Patient
-from paired.checks.patients import ward as ward  # the exercise's own
+from paired.checks import (
+    lesson_06_patients as patients,
+)
+from paired.checks.lesson_06_patients import ILLNESSES, STEPS, Patient
+from paired.checks.lesson_06_patients import ward as ward  # the exercise's own
 
 import numpy as np
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from paired.checks import archive
+from paired.checks import lesson_05_archive as archive
 
 import numpy as np
 

@@ -9,7 +9,8 @@ import tempfile
 from collections.abc import Callable
 
 from paired import events
-from paired.checks import lesson_06, patients
+from paired.checks import lesson_06
+from paired.checks import lesson_06_patients as patients
 
 import numpy as np
 

@@ -19,7 +19,8 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from importlib import metadata
 
-from paired import course, dashboards, events, notebooks
+from paired import course, dashboards, events
+from paired.authors import files
 
 FOLDER = course.ROOT / "notebooks"
 COLOURS = 48  # of a picture: pages have few, and a small file is fetched sooner
@@ -96,10 +97,10 @@ def run_until(notebook: pathlib.Path, last: str, before: str = "") -> None:
     """
     import jupyter_client.manager
 
-    cells = [cell for cell in notebooks.read(notebook).cells if cell.cell_type == "code"]
+    cells = [cell for cell in files.read(notebook).cells if cell.cell_type == "code"]
     ids = [cell.id for cell in cells]
     if last not in ids:
-        raise PictureError(f"{notebooks.relative(notebook)} has no code cell {last!r}.")
+        raise PictureError(f"{files.relative(notebook)} has no code cell {last!r}.")
     options = {"cwd": notebook.parent, "stderr": subprocess.DEVNULL}
     with jupyter_client.manager.run_kernel(kernel_name="python3", **options) as kernel:
         for cell in cells[: ids.index(last) + 1]:
@@ -107,9 +108,9 @@ def run_until(notebook: pathlib.Path, last: str, before: str = "") -> None:
                 answer = kernel.execute_interactive(
                     source, allow_stdin=False, timeout=120, output_hook=lambda _: None
                 )["content"]
-                if answer["status"] != "ok" and "raises-exception" not in notebooks.tags(cell):
+                if answer["status"] != "ok" and "raises-exception" not in files.tags(cell):
                     raise PictureError(
-                        f"{notebooks.relative(notebook)}, cell {cell.id!r}: {answer['ename']}, "
+                        f"{files.relative(notebook)}, cell {cell.id!r}: {answer['ename']}, "
                         f"{answer['evalue']}. Mend the notebook, then take the picture."
                     )
 
@@ -122,7 +123,7 @@ def save(name: str, png: bytes, colours: int = COLOURS) -> None:
     picture = Image.open(io.BytesIO(png)).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
     picture.save(path, optimize=True)
     size = f"{picture.width} x {picture.height}, {path.stat().st_size / 1000:.0f} kB"
-    print(f"{notebooks.relative(path)}: {size}", flush=True)
+    print(f"{files.relative(path)}: {size}", flush=True)
 
 
 def debugger_v2(browser) -> None:
@@ -147,7 +148,7 @@ def debugger_v2(browser) -> None:
             # The name of the machine is nobody's business.
             page.add_style_tag(content=".stack-trace-host-name { visibility: hidden }")
             page.wait_for_timeout(1000)  # what was clicked fades
-            save("05_debugger_v2", page.screenshot())
+            save("05_debugging/debugger_v2", page.screenshot())
             refuse(page)
 
 
@@ -242,7 +243,7 @@ def tensorboard_06(browser) -> None:
                 ]
             columns[2].append(_tensorboard_graph(page, server, network))
             refuse(page)
-    save("06_tensorboard", beside(columns), colours=256)
+    save("06_visualising/tensorboard", beside(columns), colours=256)
     _remember_delays("TensorBoard", "tensorboard", browser, _tensorboard_delays(browser))
 
 
@@ -301,7 +302,7 @@ def visdom_06(browser) -> None:
         page.goto(f"{server.url}env/pytorch-calm")
         page.locator(".react-grid-item").nth(11).wait_for(timeout=MILLISECONDS)
         page.wait_for_timeout(3000)  # the graph's nodes have found their places
-        save("06_visdom", page.screenshot(), colours=256)
+        save("06_visualising/visdom", page.screenshot(), colours=256)
         refuse(page)
     _remember_delays("Visdom", "visdom", browser, _visdom_delays(browser))
 
@@ -341,13 +342,13 @@ def _visdom_delays(browser) -> dict[str, object]:
 
 
 def _remember_delays(tool: str, distribution: str, browser, delays: dict[str, object]) -> None:
-    """Keep what was measured in `notebooks/06_latency.json`, with the date and the versions."""
-    path = FOLDER / "06_latency.json"
+    """Keep what was measured in `latency.json`, with the date and the versions."""
+    path = FOLDER / "06_visualising" / "latency.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     about = {"date": f"{datetime.date.today()}", "version": metadata.version(distribution)}
     known[tool] = about | {"Chromium": browser.version} | delays
     path.write_text(json.dumps(dict(sorted(known.items())), indent=2) + "\n", encoding="utf-8")
-    print(f"{notebooks.relative(path)}: {tool}", flush=True)
+    print(f"{files.relative(path)}: {tool}", flush=True)
 
 
 def refuse(page) -> None:
@@ -361,9 +362,9 @@ def refuse(page) -> None:
 
 
 PICTURES: dict[str, Callable] = {
-    "05_debugger_v2": debugger_v2,
-    "06_tensorboard": tensorboard_06,
-    "06_visdom": visdom_06,
+    "05_debugging/debugger_v2": debugger_v2,
+    "06_visualising/tensorboard": tensorboard_06,
+    "06_visualising/visdom": visdom_06,
 }
 
 

@@ -5,8 +5,8 @@ Here one process for each framework imports it once, and then forks a kernel whe
 to: a process of its own, with a memory of its own, in which nothing has run yet. Only the tests use
 this, and only on Linux, since elsewhere a fork after such imports is not safe.
 
-`python -m paired.kernels FRAMEWORK SOCKET` is that process. It has one thread, answers one request
-a connection to its Unix socket, and ends when its standard input does.
+`python -m paired.authors.kernels FRAMEWORK SOCKET` is that process. It has one thread, answers one
+request a connection to its Unix socket, and ends when its standard input does.
 """
 
 import contextlib
@@ -126,7 +126,7 @@ def forking(names: Collection[str]) -> Iterator[pathlib.Path | None]:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
         for name in names:
             process = subprocess.Popen(
-                [sys.executable, "-m", "paired.kernels", name, str(folder / name)],
+                [sys.executable, "-m", "paired.authors.kernels", name, str(folder / name)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

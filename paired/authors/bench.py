@@ -1,7 +1,7 @@
 """How long each notebook takes, and what validation costs beside the same code as bare scripts.
 
-`python -m paired.bench` runs, one after the other in one go: every notebook's code as a bare
-script; nbval as `make test` runs it; nbmake, which compares nothing, on the same notebooks.
+`make bench` runs, one after the other in one go: every notebook's code as a bare script; nbval as
+`make test` runs it; nbmake, which compares nothing, on the same notebooks.
 """
 
 import argparse
@@ -14,17 +14,18 @@ import sys
 import tempfile
 import time
 
-from paired import course, notebooks
+from paired import course
+from paired.authors import files, outputs
 
 _PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 _TWO_WORKERS = ["-n", "2", "--dist", "loadfile"]
 _NBVAL = [
     "--nbval",
     "--nbval-current-env",
-    f"--nbval-cell-timeout={notebooks.CELL_SECONDS}",
+    f"--nbval-cell-timeout={outputs.CELL_SECONDS}",
     "--nbval-sanitize-with=env/nbval-sanitize.cfg",
     "-p",
-    "paired.validation",
+    "paired.authors.validation",
 ]
 
 
@@ -35,10 +36,10 @@ def script(path: pathlib.Path) -> tuple[str, str]:
     ending the script.
     """
     sources = []
-    for cell in notebooks.read(path).cells:
+    for cell in files.read(path).cells:
         if cell.cell_type != "code":
             continue
-        if "raises-exception" in notebooks.tags(cell):
+        if "raises-exception" in files.tags(cell):
             sources.append(f"try:\n    exec({cell.source!r})\nexcept Exception:\n    pass")
         else:
             sources.append(cell.source)
@@ -60,12 +61,12 @@ def _seconds(command: list[str], folder: pathlib.Path, **environment: str) -> fl
     done = subprocess.run(
         command,
         cwd=folder,
-        env=notebooks.kernel_environment() | environment,
+        env=outputs.kernel_environment() | environment,
         capture_output=True,
         text=True,
     )
     if done.returncode:
-        raise notebooks.NotebookError(
+        raise files.NotebookError(
             f"{' '.join(command)} failed, so there is nothing to time:\n"
             f"{(done.stdout + done.stderr)[-2000:]}"
         )
@@ -83,11 +84,11 @@ def _bare(path: pathlib.Path) -> float:
 
 def main() -> int:
     """Measure and print; 1 if a notebook fails, or there is none."""
-    parser = argparse.ArgumentParser(prog="python -m paired.bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m paired.authors.bench", description=__doc__)
     parser.add_argument("--lesson", default="", help="a number, such as 04; else all")
-    pairs = notebooks.pairs(parser.parse_args().lesson, [], ("notebooks", "solutions"))
+    pairs = files.pairs(parser.parse_args().lesson, [], ("notebooks", "solutions"))
     paths = [path for pair in pairs for path in pair]
-    files = list(map(str, paths))
+    names = list(map(str, paths))
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}")
     try:
         # The first reader of the frameworks' files waits for the disk.
@@ -96,7 +97,7 @@ def main() -> int:
         total = 0.0
         for path in paths:
             total += (seconds := _bare(path))
-            print(f"  {notebooks.relative(path):<48}{seconds:8.1f}", flush=True)
+            print(f"  {files.relative(path):<48}{seconds:8.1f}", flush=True)
         print(f"\n{'All of them':<50}{'seconds':>8}{'ratio':>8}")
         for name, options in {
             "bare scripts, one after the other": None,
@@ -104,10 +105,10 @@ def main() -> int:
             "nbmake, which compares nothing": ["--nbmake"],
             "nbmake, two workers": ["--nbmake", *_TWO_WORKERS],
         }.items():
-            seconds = _seconds([*_PYTEST, *options, *files], course.ROOT) if options else total
+            seconds = _seconds([*_PYTEST, *options, *names], course.ROOT) if options else total
             print(f"  {name:<48}{seconds:8.1f}{seconds / total:8.2f}", flush=True)
-    except (notebooks.NotebookError, ZeroDivisionError) as problem:
-        print(problem if files else "There are no lessons to measure yet.", file=sys.stderr)
+    except (files.NotebookError, ZeroDivisionError) as problem:
+        print(problem if names else "There are no lessons to measure yet.", file=sys.stderr)
         return 1
     return 0
 

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from paired import course, frameworks, inventory, settings
+from paired import course, imports, inventory, settings
 
 import pytest
 
@@ -23,7 +23,7 @@ def run(program: str, **variables: str) -> subprocess.CompletedProcess:
 
 
 def test_what_is_said_during_the_import_is_held_back_and_later_words_are_not(capfd):
-    with frameworks.quiet_import():
+    with imports.quiet_import():
         os.write(2, b"noise")
     os.write(2, b"a later warning")
     assert capfd.readouterr().err == "a later warning"
@@ -31,7 +31,7 @@ def test_what_is_said_during_the_import_is_held_back_and_later_words_are_not(cap
 
 def test_what_was_held_back_shows_when_the_import_fails(capfd):
     def broken_import():
-        with frameworks.quiet_import():
+        with imports.quiet_import():
             os.write(2, b"a library is missing")
             raise ImportError
 
@@ -42,7 +42,7 @@ def test_what_was_held_back_shows_when_the_import_fails(capfd):
 
 def test_tensorflow_is_imported_without_a_word():
     done = run(
-        "from paired.frameworks import quiet_import\n"
+        "from paired.imports import quiet_import\n"
         "with quiet_import():\n    import tensorflow as tf\n"
         "print(float(tf.reduce_sum(tf.ones(3))))"
     )
@@ -51,7 +51,7 @@ def test_tensorflow_is_imported_without_a_word():
 
 def test_no_module_that_a_lesson_imports_brings_a_framework():
     done = run(
-        "from paired import checks, course, data, figures, frameworks, inventory, parity\n"
+        "from paired import checks, course, data, figures, imports, inventory, parity\n"
         "import sys\nprint({'torch', 'tensorflow', 'keras'} & set(sys.modules))"
     )
     assert done.stdout == "set()\n", done.stderr

@@ -1,10 +1,10 @@
-"""A pytest plugin that makes nbval strict, quick and readable: `pytest -p paired.validation`.
+"""A pytest plugin that makes nbval strict, quick and readable: `-p paired.authors.validation`.
 
 - Tests are named after cells: `notebooks/04_network_pytorch.ipynb::loss-curve`.
 - After its first failure the rest of a notebook is skipped, and the report shows what differs.
 - A kernel that dies is noticed at once, and a cell that does not end is stopped in time.
-- Kernels are forked from a process that has imported the framework; see `paired.kernels`. Without
-  one, or with `PAIRED_FORK=` in the environment, they are started as usual.
+- Kernels are forked from a process that has imported the framework; see `paired.authors.kernels`.
+  Without one, or with `PAIRED_FORK=` in the environment, they are started as usual.
 - A cell that was never run fails under `--nbval`, where nbval alone would not compare it, and a
   failed magic fails under `--nbval-lax`, where nbval alone would not notice.
 """
@@ -20,9 +20,10 @@ import time
 from collections.abc import Iterator
 from queue import Empty
 
-from paired import course, kernels, notebooks
+from paired import course
+from paired.authors import files, kernels, outputs
 
-notebooks.import_nbformat()  # quickly, before nbval does
+files.import_nbformat()  # quickly, before nbval does
 
 import pytest  # noqa: E402
 from jupyter_client import manager  # noqa: E402
@@ -249,9 +250,9 @@ def _framework(path: str | pathlib.Path) -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give kernels the course's environment, and a cell less than nbval's half an hour."""
-    os.environ.update(notebooks.kernel_environment())
+    os.environ.update(outputs.kernel_environment())
     if config.option.nbval_cell_timeout == 2000:
-        config.option.nbval_cell_timeout = float(notebooks.CELL_SECONDS)
+        config.option.nbval_cell_timeout = float(outputs.CELL_SECONDS)
     if hasattr(config, "workerinput") or _FORK in os.environ:
         return
     halves = {_framework(argument) for argument in config.args}

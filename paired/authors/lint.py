@@ -8,10 +8,13 @@ import functools
 import json
 import pathlib
 import re
+import sys
 import types
 from collections.abc import Callable, Iterator
 
-from paired import course, notebooks
+from paired import course
+from paired.authors import files
+from paired.checks.markers import MarkerError, regions, stub
 
 MAX_CODE_LINES, MAX_WORDS, MAX_CELLS = 30, 150, 45
 
@@ -191,7 +194,7 @@ def tags(notebook: Notebook) -> Said:
 def metadata(notebook: Notebook) -> Said:
     """Metadata holds the kernel's name and the tags, nothing of one machine or editor."""
     how = "run `make outputs` (in exercises/: `make exercises`)."
-    if notebook.metadata != notebooks.METADATA:
+    if notebook.metadata != files.METADATA:
         yield "notebook", f"metadata is not the course's: {how}"
     for cell in notebook.cells:
         if extra := sorted(cell.metadata.keys() - {"tags"}):
@@ -357,10 +360,10 @@ def markers(notebook: Notebook) -> Said:
     """Answers are marked, in cells tagged `task` of solutions/ and nowhere else."""
     for cell in notebook.code:
         try:
-            marked = bool(notebooks.regions(cell.source))
+            marked = bool(regions(cell.source))
             if notebook.kind == "solutions":
-                notebooks.stub(cell.source)
-        except notebooks.NotebookError as problem:
+                stub(cell.source)
+        except MarkerError as problem:
             yield cell.id, str(problem)
             continue
         if marked and notebook.kind != "solutions":
@@ -498,7 +501,7 @@ def course_problems(root: pathlib.Path = course.ROOT) -> Iterator[Problem]:
 def _file_problems(
     path: pathlib.Path, root: pathlib.Path, paths: list[pathlib.Path]
 ) -> Iterator[Problem]:
-    name = notebooks.relative(path, root)
+    name = files.relative(path, root)
     match = re.fullmatch(r"(\d\d_[a-z0-9_]+)_(pytorch|tensorflow)", path.stem)
     if not match:
         text = "the name must be like 04_network_pytorch.ipynb or 04_network_tensorflow.ipynb."
@@ -526,3 +529,14 @@ def _file_problems(
         yield from (
             Problem(name, cell, check.__name__, text) for cell, text in check(notebook, other)
         )
+
+
+def main() -> int:
+    """Hold every notebook and pair to the course's rules; 1 if one is broken."""
+    problems = list(course_problems())
+    print(*problems or ["All notebooks keep the rules."], sep="\n")
+    return int(bool(problems))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What authors run: outputs, exercises, lint, validation, pictures; see the Makefile."""

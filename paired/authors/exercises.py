@@ -1,0 +1,70 @@
+"""Write exercises/ from solutions/: `make exercises`."""
+
+import pathlib
+import sys
+from collections.abc import Iterator
+
+from paired import course
+from paired.authors import files
+from paired.authors.files import NotebookError, read, relative, tags
+from paired.checks import markers
+
+
+def exercise(path: pathlib.Path) -> dict:
+    """The exercise that a solved notebook gives.
+
+    Raises:
+        NotebookError: an answer has no stub; the message names the cell.
+    """
+    notebook = read(path)
+    notebook.cells = [cell for cell in notebook.cells if "solution-only" not in tags(cell)]
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            try:
+                cell.source = markers.stub(cell.source)
+            except markers.MarkerError as problem:
+                raise NotebookError(f"{relative(path)}: cell {cell.id}: {problem}") from None
+            cell.outputs, cell.execution_count = [], None
+    files.normalise(notebook)
+    return notebook
+
+
+def stale_exercises(root: pathlib.Path = course.ROOT) -> Iterator[str]:
+    """One sentence for each file of exercises/ that is not what solutions/ gives."""
+    nbformat = files.import_nbformat()
+
+    for path in course.notebooks("exercises", root):
+        if not (root / "solutions" / path.name).exists():
+            yield f"{relative(path, root)}: there is no solution to generate it from: delete it."
+    for source in course.notebooks("solutions", root):
+        path = root / "exercises" / source.name
+        if not path.exists():
+            yield f"{relative(path, root)}: missing: run `make exercises`."
+            continue
+        fresh = exercise(source)
+        if files.to_bytes(fresh) != path.read_bytes():
+            cells = zip(
+                nbformat.reads(files.to_bytes(fresh), 4).cells, read(path).cells, strict=False
+            )
+            cell = next((f"cell {new.id}" for new, old in cells if new != old), "metadata or end")
+            yield (
+                f"{relative(path, root)}: {cell}: not what {relative(source, root)} gives: change "
+                "the solution, then run `make exercises`."
+            )
+
+
+def main() -> int:
+    """Generate every exercise; 1 if there is something to mend."""
+    try:
+        for source in course.notebooks("solutions"):
+            path = course.ROOT / "exercises" / source.name
+            written = files.write(path, exercise(source))
+            print(f"{relative(path)}: {'written' if written else 'unchanged'}")
+    except NotebookError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What the machine needs: JupyterLab, the doctor, updates. Installing is in `env/`."""
