@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import importlib
 import io
-import linecache
 import signal
 import subprocess
 import sys
@@ -13,16 +12,21 @@ import time
 import types
 
 from paired import checks, course
-from paired.authors import files
+from paired.authors import exercises, files
 from paired.checks import markers
 
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from mistakes import run
 from nbformat import v4
 
-LESSONS = tuple(lesson.name for lesson in course.lessons())
+LESSONS = tuple(
+    lesson.name
+    for lesson in course.lessons()
+    if not importlib.util.find_spec(f"mistakes.lesson_{lesson.number}")
+)
 # A framework is imported once, and an exercise solved once: the tests of one stay on one worker.
 HALVES = [
     pytest.param(
@@ -41,22 +45,18 @@ SOLVED = """def double(x):
     # END SOLUTION"""
 
 
-def run(source: str, name: str, namespace: dict) -> dict:
-    """Run a cell as a notebook does: in `__main__`, with source that can be looked up."""
-    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    exec(compile(source, name, "exec"), namespace)
-    return namespace
-
-
 def answer(source: str):
     """The function that a student's cell defines last."""
     return list(run(source, "answer-cell", {"__name__": "__main__"}).values())[-1]
 
 
+HINTS = "**Hints**\n\n1. Add.\n2. Or\n   multiply.\n3. By two."
+
+
 # A task without a framework, for the engine
 
 
-ADAPTER = types.SimpleNamespace(hints={"double": ("Add.", "Or multiply.", "By two.")})
+ADAPTER = types.SimpleNamespace(name="pytorch")
 
 
 def double(framework, double) -> str:
@@ -69,9 +69,12 @@ def double(framework, double) -> str:
 
 @pytest.fixture
 def task(tmp_path):
-    path = tmp_path / "00_toy_pytorch.ipynb"
-    files.write(path, v4.new_notebook(cells=[v4.new_code_cell(SOLVED, id="double")]))
-    return checks.Task(double, ADAPTER, path)
+    solved = v4.new_code_cell(SOLVED, id="double", metadata={"tags": ["task"]})
+    hints = v4.new_markdown_cell(HINTS, id="double-hints", metadata={"tags": ["hints"]})
+    path = tmp_path / "solutions" / "00_toy_pytorch.ipynb"
+    files.write(path, v4.new_notebook(cells=[solved, hints]))
+    files.write(tmp_path / "exercises" / path.name, exercises.exercise(path))
+    return checks.Task(double, ADAPTER, path.name, tmp_path)
 
 
 def verdict(task, *answers) -> tuple[str, str]:

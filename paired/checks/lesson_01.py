@@ -73,48 +73,6 @@ class _PyTorch:
     given, images_shape = (0, 1, 2, 3), "(n, channels, height, width)"
     weights_axes, result_axes = (0, 1, 2, 3, 4, 5), (0, 1, 2, 3)
     result_note = "(n, outputs, rows, columns)."
-    hints = {  # noqa: RUF012 - a constant
-        "predict": (
-            _PREDICT,
-            "`.T` swaps the strides (6, 1) of `torch.zeros(4, 6)`, and `[::2]` doubles the first "
-            "of the two. For `changed`: which of the five results would have to move numbers?",
-            "float32 and float64; (5, 1, 3) and (4, 3) give (5, 4, 3); PyTorch counts elements. "
-            "Only the transpose cannot be walked in one row, so only `turned` is a copy.",
-        ),
-        "explain_error": (
-            _WHERE,
-            "The first: which strides has `images.transpose(1, 2)`? `reshape` copies where `view` "
-            "raises. The second: what becomes of the axis that `mean` is taken over?",
-            "D, A, B. `images.transpose(1, 2).reshape(len(images), -1)`, then "
-            "`rows.mean(dim=1, keepdim=True)`, then `rows.double() @ means.T`.",
-        ),
-        "bug_hunt": (
-            _TWO_BUGS,
-            "`buffer` has shape (n,), `y[batch]` has (n, 1): print `(buffer - y[batch]).shape`. "
-            "And `predictions.append(buffer)` appends the same tensor each time.",
-            "Write `y_hat = torch.mv(X[batch], w)` without a buffer, take the error from "
-            "`y[batch][:, 0]`, and append `y_hat`.",
-        ),
-        "translation": (
-            "Three things to find: how to add where a place comes twice, how to change a tensor "
-            "itself, how to pick one entry of each row.",
-            "`confusion.index_put_((rows, columns), values, accumulate=True)` adds in place, also "
-            "where a place comes twice. `values` is one 1.0 for each example.",
-            "`guesses = scores.argmax(dim=1)` gives the columns, `labels` the rows; "
-            "`torch.ones(len(labels), dtype=confusion.dtype)` the values. Return "
-            "`scores.gather(1, labels[:, None])[:, 0]`.",
-        ),
-        "locally_connected": (
-            "Two steps: a view of all windows, of shape (n, channels, rows, columns, height, "
-            "width), and one `einsum` with the weights. Which letters are summed over?",
-            "`images.as_strided(shape, strides)`: a step inside of a window costs what it costs in "
-            "`images.stride()`, a step from window to window `stride` times as much. Or `unfold`, "
-            "twice.",
-            "`n, c, down, across = images.stride()`; the strides are `(n, c, stride * down, stride "
-            '* across, down, across)`. Then `torch.einsum("ncijhw,ijochw->noij", windows, '
-            "weights)`.",
-        ),
-    }
 
     def tensor(self, array: np.ndarray):
         import torch
@@ -191,49 +149,6 @@ class _TensorFlow:
     given, images_shape = (0, 2, 3, 1), "(n, height, width, channels)"
     weights_axes, result_axes = (0, 1, 4, 5, 3, 2), (0, 2, 3, 1)
     result_note = "(n, rows, columns, outputs)."
-    hints = {  # noqa: RUF012 - a constant
-        "predict": (
-            _PREDICT,
-            "`tf.zeros((4, 6)).numpy()` has strides of (24, 4) bytes; `.T` swaps them, and `[::2]` "
-            "doubles the first of the two. For `changed`: what is read from a variable is a value.",
-            "float64 and float32; (5, 1, 3) and (4, 3) give (5, 4, 3). Only `same` is the variable "
-            "itself; the four others were read before it changed.",
-        ),
-        "explain_error": (
-            _WHERE,
-            "The first: build a new tensor, from a column of zeros and the other columns. The "
-            "second: what becomes of the axis that the mean is taken over?",
-            "E, A, B. `tf.concat([tf.zeros((len(images), 1)), rows[:, 1:]], axis=1)`, then "
-            "`tf.reduce_mean(rows, axis=1, keepdims=True)`, then `tf.cast(rows, tf.float64) @ "
-            "tf.transpose(means)`.",
-        ),
-        "bug_hunt": (
-            _TWO_BUGS,
-            "`buffer` has shape (n,), the batch of `y` has (n, 1): print the shape of their "
-            "difference. And `predictions.append(buffer)` appends the same variable each time.",
-            "Write `y_hat = tf.linalg.matvec(tf.gather(X, batch), w)` without a buffer, take the "
-            "error from `tf.gather(y, batch)[:, 0]`, and append `y_hat`.",
-        ),
-        "translation": (
-            "Three things to find: how to add where a place comes twice, how to change a variable "
-            "itself, how to pick one entry of each row.",
-            "`confusion.scatter_nd_add(places, values)` adds in place, also where a place comes "
-            "twice. `places` has shape (n, 2): a row and a column for each example.",
-            "`guesses = tf.argmax(scores, axis=1)`; `tf.stack([labels, guesses], axis=1)` gives "
-            "the places, `tf.ones(len(labels), confusion.dtype)` the values. Return "
-            "`tf.gather(scores, labels, axis=1, batch_dims=1)`.",
-        ),
-        "locally_connected": (
-            "Two steps: a tensor of all windows, of shape (n, rows, columns, height, width, "
-            "channels), and one `einsum` with the weights. Which letters are summed over?",
-            "`tf.image.extract_patches(images, [1, height, width, 1], [1, stride, stride, 1], "
-            '[1, 1, 1, 1], "VALID")` gives all windows, each as one row of numbers in the order '
-            "(height, width, channels): `tf.reshape` unfolds it.",
-            "`rows, columns, height, width, channels, _ = weights.shape`; reshape the patches to "
-            "`(-1, rows, columns, height, width, channels)`. Then "
-            '`tf.einsum("nijhwc,ijhwco->nijo", windows, weights)`.',
-        ),
-    }
 
     def tensor(self, array: np.ndarray):
         import tensorflow as tf

@@ -44,58 +44,6 @@ class _PyTorch:
     )
     no_gradient = "No gradient arrives at `x`: the output has no graph that leads to it."
     twice_note = "keep it in `ctx`, not on the class."
-    hints = {  # noqa: RUF012 - a constant
-        "predict": (
-            "Only the first factor of `w * w.detach()` is differentiated; the second is the number "
-            "2. Is `.grad` emptied before the second `backward`?",
-            "Zero and None differ. Zero: a path leads there, and the derivative along it is 0. "
-            "None: no path leads there, so nobody wrote anything.",
-            "w: 2 * c * w, then 1 * 2 more. `relu(u - 9)` is flat at u = 5, and still a path. To "
-            "`v` and to `c` there is none.",
-        ),
-        "explain_error": (
-            "Which line raises the first error? Every operation on a tensor that requires a "
-            "gradient is recorded; should this one be?",
-            "`with torch.no_grad():` lets you change a leaf in place without a record. Then run "
-            "again: which part of the loss was computed once, and is walked in each step? (To "
-            "retain its graph is no cure: it belongs to the first weights.)",
-            "D, then B. Compute `penalty` inside of the loop, so that each step builds its whole "
-            "graph; put `w -= lr * w.grad` under `torch.no_grad()`.",
-        ),
-        "derivation": (
-            "Begin at the logits: with p = softmax(z / T), the loss changes with z / T by "
-            "d = (p - one_hot(y)) / n. `np.eye(len(b))[y]` is one_hot(y).",
-            "z / T is a product of two things that may change: its derivative is 1 / T by z, and "
-            "-z / T**2 by T. A matrix product sends back `d @ W` to x.",
-            "dz = d / T; dW = dz.T @ x; db = dz.sum(axis=0); dx = dz @ W; dT = -(d * z).sum() / "
-            "T**2. In softmax, subtract `logits.max(axis=1, keepdims=True)` before `np.exp`.",
-        ),
-        "bug_hunt": (
-            "Compare the numbers of the run: which of the two gradients is wrong in the first "
-            "call, and which in the second?",
-            "What leads from W1 to the loss? `hidden` does, twice: through `hidden` and through "
-            "`scale`. Is `scale` still a tensor?",
-            "Leave `.item()` out. Then `torch.autograd.grad(loss, (W1, W2))` returns new "
-            "gradients, and leaves `.grad` alone.",
-        ),
-        "translation": (
-            "The inner tape is recorded by the outer one. In PyTorch the first gradient has to "
-            "come with a graph of its own: which argument of `torch.autograd.grad` asks for it?",
-            "`w = w.detach().requires_grad_()` is a new leaf, and leaves the tensor that you were "
-            "given as it is.",
-            "`(g,) = torch.autograd.grad(f(w), w, create_graph=True)`, then "
-            "`torch.autograd.grad((g * v).sum(), w)`, which also returns a tuple.",
-        ),
-        "custom_gradient": (
-            "Write a `torch.autograd.Function`: `forward(ctx, x, max_norm)` keeps `max_norm` in "
-            "`ctx` and returns `x.view_as(x)`; `clip_gradient` returns `YourClass.apply(x, "
-            "max_norm)`.",
-            "`backward(ctx, gradient)` gets the gradient of the output, one row for each example. "
-            "It returns one thing for each argument of `forward`: `..., None`.",
-            "`norm = gradient.norm(dim=1, keepdim=True)`; the factor is `max_norm / norm`, but "
-            "never more than 1. `norm.clamp(min=max_norm)` in the divisor says so, without 0 / 0.",
-        ),
-    }
 
     def data(self, array: np.ndarray):
         import torch
@@ -176,58 +124,6 @@ class _TensorFlow:
         "No gradient arrives at `x`: nothing that a tape sees leads from it to the output."
     )
     twice_note = "each use needs its own."
-    hints = {  # noqa: RUF012 - a constant
-        "predict": (
-            "Only the first factor of `w * tf.stop_gradient(w)` is differentiated; the second is "
-            "the number 2. Does a tape add up what it answers?",
-            "Zero and None differ. Zero: a path leads there, and the derivative along it is 0. "
-            "None: no path that the tape watches leads there.",
-            "w: 2 * c * w for `y`, 1 * 2 for `z`. `relu(u - 9)` is flat at u = 5, and still a "
-            "path. To `v` and to `c` there is none.",
-        ),
-        "explain_error": (
-            "How often is this tape asked for a gradient, and how often does a tape answer if "
-            "nobody told it otherwise?",
-            "Ask once, for the gradient of the whole loss, computed inside of the block. Then run "
-            "again: what is `gradient`? What does a tape watch by itself?",
-            "C, then A. `loss = fit + penalty` inside of the block, and `tape.watch(w)` as its "
-            "first line; or `w` as a `tf.Variable`, changed by `w.assign_sub(lr * gradient)`.",
-        ),
-        "derivation": (
-            "Begin at the logits: with p = softmax(z / T), the loss changes with z / T by "
-            "d = (p - one_hot(y)) / n. `np.eye(len(b))[y]` is one_hot(y).",
-            "z / T is a product of two things that may change: its derivative is 1 / T by z, and "
-            "-z / T**2 by T. A matrix product sends back `d @ W.T` to x.",
-            "dz = d / T; dW = x.T @ dz; db = dz.sum(axis=0); dx = dz @ W.T; dT = -(d * z).sum() / "
-            "T**2. In softmax, subtract `logits.max(axis=1, keepdims=True)` before `np.exp`.",
-        ),
-        "bug_hunt": (
-            "Compare the numbers of the run: which of the two gradients are wrong? Two things "
-            "lead from W1 to the loss that the tape does not see.",
-            "A tape sees TensorFlow's operations inside of its block, and nothing else. Which line "
-            "is outside of it, and which calls NumPy?",
-            "Move `penalty` into the block, and write `scale` as "
-            "`tf.sqrt(tf.reduce_mean(hidden**2))`.",
-        ),
-        "translation": (
-            "`create_graph=True` records how the first gradient is computed. Here a tape records: "
-            "a second one, around everything.",
-            "`inner.gradient(...)` has to run inside of the outer block. `w` is no variable: both "
-            "tapes must be told to watch it.",
-            "`with tf.GradientTape() as outer:` and in it `outer.watch(w)`, the inner tape, `g = "
-            "inner.gradient(loss, w)` and `product = tf.reduce_sum(g * v)`; after it "
-            "`outer.gradient(product, w)`.",
-        ),
-        "custom_gradient": (
-            "Inside of `clip_gradient`, decorate a function of `x` alone with "
-            "`@tf.custom_gradient`, and return its result for `x`. It can see `max_norm`.",
-            "The decorated function returns two things: `tf.identity(x)`, and a function that "
-            "takes the gradient of the output, one row for each example, and returns that of `x`.",
-            "`norm = tf.norm(gradient, axis=1, keepdims=True)`; the factor is `max_norm / norm`, "
-            "but never more than 1. `tf.maximum(norm, max_norm)` in the divisor says so, without "
-            "0 / 0.",
-        ),
-    }
 
     def data(self, array: np.ndarray):
         import tensorflow as tf

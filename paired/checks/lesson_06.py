@@ -104,61 +104,6 @@ class _PyTorch(patients.PyTorch):
     one_step = "`add_scalar` without `global_step` logs at step 0, each time."
     clip_note = "`clip_grad_norm_` changes the gradients in place: log before it."
     pictures_note = "`add_images` puts the digits side by side, in one picture"
-    hints = {  # noqa: RUF012 - a constant
-        "predict": (
-            "TensorBoard reads files of any length, and keeps a sample of each tag: 1,000 points "
-            "of a scalar, fewer of what is larger.",
-            "Ten pictures. Without `global_step` an event is written with the step 0. A scalar is "
-            "stored as float32, whose 24 bits hold each whole number up to 2**24 = 16777216.",
-            "1000, 10, 1. The weights of 4 and 1 are 1/2 and 1: (4 / 2 + 1) / (1 / 2 + 1) = 2. "
-            "And 16777217 is rounded to the even neighbour, 16777216.",
-        ),
-        "missing_view": (
-            "`add_histogram(tag, tensor, step)` takes a parameter's `.grad`; `named_parameters()` "
-            "gives names and parameters. `record_if` is an `if`.",
-            "When does `.grad` hold what the batch gives? After `backward()`, before "
-            "`clip_grad_norm_`, which changes it in place.",
-            "Between both: `if step % 5 == 0: for name, parameter in model.named_parameters(): "
-            'writer.add_histogram(f"gradient/{name}", parameter.grad, step)`.',
-        ),
-        "bug_hunt": (
-            "Read the error: which shape does `add_images` get, and which does it expect? Then "
-            "mend it, run again, and look with `events.read`, or in TensorBoard, at what is there.",
-            "Ask of each call: at which step? into which folder? in which range are the pixels? "
-            "And of the writer: who closes it?",
-            "`with SummaryWriter(folder / name) as writer:` for each run, `step` as the last "
-            "argument of `add_scalar`, and `images[:, None] / 16`, of shape (n, 1, 8, 8), for the "
-            "images.",
-        ),
-        "panel": (
-            '`json.loads(window)["content"]["data"]` is a list of lines, each a dict with "name", '
-            '"x" and "y". A `null` in JSON is `None` in Python: log NaN, and leave it out of the '
-            "error.",
-            "`np.float32(y)` is what the event will hold: compare it with y, as float64. "
-            "`int(x) != x` finds what is no step; PyTorch itself would cut it off.",
-            _PANEL_HINT.format("writer.add_scalar"),
-        ),
-        "examine": (
-            "What would each illness change that you could count or measure? Which of these do you "
-            "see in a loss, and for which do you need gradients, activations, or the images?",
-            "A dead unit is 0 for *every* image: `(units == 0).all(dim=0)`, where `units = "
-            "patient.model[:-1](patient.X_test)`. A leak is in the images: compare rows, as bytes "
-            "(`row.tobytes()`), in a set.",
-            "Training loss; test loss, by `F.cross_entropy`; the share of dead units; "
-            "`torch.stack([g.norm() for g in gradients.values()]).norm()`; and once, the "
-            "number of test images whose bytes are among those of the training images.",
-        ),
-        "doctor": (
-            "Begin with what needs no training: which patient's test images are among its training "
-            "images?",
-            "Then look at step 0. What is wrong there, before any update, is a cause; what goes "
-            "wrong later may be a consequence of something else.",
-            "Gradients that are a hundred times larger at step 0 than other patients': exploding. "
-            "Most units dead at step 0: dead units. All well at step 0, and the loss jumps at once "
-            "and stays high: learning rate. The test loss rises while the training loss goes to 0: "
-            "overfitting.",
-        ),
-    }
 
     def small(self, weights: dict[str, np.ndarray]):
         """A network with one hidden layer of ReLU, and the names of its parameters."""
@@ -199,50 +144,6 @@ class _TensorFlow(patients.TensorFlow):
     one_step = "A step that is given to `as_default` stands for every call in it."
     clip_note = "`tf.clip_by_global_norm` returns others: log those that the tape gave."
     pictures_note = "`tf.summary.image` keeps `max_outputs` digits of a batch, each a picture"
-    hints = {  # noqa: RUF012 - a constant
-        "predict": (
-            _PyTorch.hints["predict"][0],
-            "Ten pictures. A step that is given to `as_default` stands for every call in it. A "
-            "scalar is stored as float32, whose 24 bits hold each whole number up to 2**24 = "
-            "16777216.",
-            _PyTorch.hints["predict"][2],
-        ),
-        "missing_view": (
-            "`tf.summary.histogram(tag, tensor, step)` takes a gradient; `variable.path` is a "
-            "variable's name. The gradients come in the order of the variables.",
-            "`clip_by_global_norm` returns new tensors. Which of both did the batch give? An `if` "
-            "does, or `with tf.summary.record_if(...)`.",
-            "After `tape.gradient`: `if step % 5 == 0: for variable, gradient in zip(variables, "
-            'gradients): tf.summary.histogram(f"gradient/{variable.path}", gradient, step)`.',
-        ),
-        "bug_hunt": (
-            "Read the error: which shape does `tf.summary.image` get, and which does it expect? "
-            "Then mend it, run again, and look with `events.read`, or in TensorBoard, at what is "
-            "there.",
-            "Ask of each call: at which step? into which folder? in which range are the pixels? "
-            "And how many pictures of a batch are kept, if nobody says how many?",
-            "A writer of its own, `tf.summary.create_file_writer(str(folder / name))`, for each "
-            "run, `step` as the last argument of `scalar`, `images[..., None] / 16`, of shape (n, "
-            "8, 8, 1), and `max_outputs=len(images)`.",
-        ),
-        "panel": (
-            _PyTorch.hints["panel"][0],
-            "`np.float32(y)` is what the event will hold: compare it with y, as float64. "
-            "`int(x) != x` finds what is no step.",
-            _PANEL_HINT.format("tf.summary.scalar"),
-        ),
-        "examine": (
-            _PyTorch.hints["examine"][0],
-            "A dead unit is 0 for *every* image: `tf.reduce_all(units == 0, axis=0)`, where "
-            "`units` come from `keras.Model(patient.model.inputs, "
-            "patient.model.layers[-2].output)`. A leak is in the images: compare rows, as bytes "
-            "(`row.tobytes()`), in a set.",
-            "Training loss; test loss, by a `SparseCategoricalCrossentropy` of logits; the share "
-            "of dead units; `tf.linalg.global_norm(list(gradients.values()))`; and once, the "
-            "number of test images whose bytes are among those of the training images.",
-        ),
-        "doctor": _PyTorch.hints["doctor"],
-    }
 
     def small(self, weights: dict[str, np.ndarray]):
         import keras
