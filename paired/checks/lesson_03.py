@@ -7,32 +7,19 @@ check. Matrices of weights are (outputs, inputs) here, unless an adapter has tur
 
 from collections.abc import Callable, Sequence
 
-from paired.checks import Wrong, call, close, compare, to_numpy
+from paired.checks import adapters
+from paired.checks.adapters import must_be_tensor
+from paired.checks.answers import Choice, Halves, Number, task
+from paired.checks.judging import Wrong, call, close, compare, parts, to_numpy
 
 import numpy as np
 
 PENALTY = 0.1
 
 
-class _PyTorch:
-    """What the checks need of PyTorch: its tensors, its words."""
+class PyTorch(adapters.PyTorch):
+    """What the checks need besides of PyTorch, and its words."""
 
-    second_is = 14.0
-    second_mistakes = {  # noqa: RUF012 - a constant
-        2.0: "is what the second walk brings alone: `backward` adds to what is in `.grad`.",
-        16.0: "counts both factors of `z`: the detached one is a constant to autograd.",
-        4.0: "is neither: `backward` adds to `.grad`, and a detached factor is a constant.",
-        12.0: "is still the first: one factor of `z` is detached, the other is not.",
-    }
-    unused_note = "`v` enters `z` detached, and no graph leads to it"
-    unwatched_note = "`c` was made without `requires_grad`"
-    causes = ("D", "B")
-    other_causes = {  # noqa: RUF012 - a constant
-        "A": "then the message would speak of a variable `modified by an inplace operation`.",
-        "C": "then the message would be `element 0 of tensors does not require grad and does not "
-        "have a grad_fn`.",
-        "E": "then the message would be `grad can be implicitly created only for scalar outputs`.",
-    }
     layout_note = "PyTorch keeps (outputs, inputs)."
     none_note = "is None: no graph leads from the loss to it."
     scale_note = "`.item()` and `.detach()` give a number without a graph."
@@ -45,20 +32,12 @@ class _PyTorch:
     no_gradient = "No gradient arrives at `x`: the output has no graph that leads to it."
     twice_note = "keep it in `ctx`, not on the class."
 
-    def data(self, array: np.ndarray):
-        import torch
-
-        return torch.from_numpy(array.copy())
-
-    def variable(self, array: np.ndarray):
-        return self.data(array).requires_grad_()
-
     def layout(self, matrix: np.ndarray) -> np.ndarray:
         return matrix
 
     def quartic(self, a: np.ndarray) -> Callable:
         """The sum of (A w)^4, a function of the framework's tensor w."""
-        matrix = self.data(a)
+        matrix = self.tensor(a)
         return lambda w: ((matrix @ w) ** 4).sum()
 
     def left_on(self, w) -> str:
@@ -84,11 +63,10 @@ class _PyTorch:
         outputs = [call(function, x=leaf, max_norm=max_norm) for _, max_norm in uses]
         for output in outputs:
             compare("The output", output, x, mistakes=_forward_mistakes(x, uses))
-            if not isinstance(output, torch.Tensor):
-                raise Wrong(f"The output is a `{type(output).__name__}`; it must be a tensor.")
+            must_be_tensor(self, "The output", output)
             if not output.requires_grad:
                 raise Wrong(self.no_gradient)
-        arriving = [self.data(gradient) for gradient, _ in uses]
+        arriving = [self.tensor(gradient) for gradient, _ in uses]
         loss = sum((g * output).sum() for g, output in zip(arriving, outputs, strict=True))
         gradients = torch.autograd.grad(loss, [leaf, *outputs], allow_unused=True)
         # Where an output is `x` itself, its gradient has been changed already, by a hook.
@@ -96,24 +74,9 @@ class _PyTorch:
         return gradients[0], at_outputs
 
 
-class _TensorFlow:
+class TensorFlow(adapters.TensorFlow):
     """The same of TensorFlow."""
 
-    second_is = 2.0
-    second_mistakes = {  # noqa: RUF012 - a constant
-        14.0: "adds the first answer: a tape returns a gradient, and adds it to nothing.",
-        16.0: "adds the first answer, and counts both factors of `z`.",
-        4.0: "counts both factors of `z`: the stopped one is a constant to the tape.",
-        12.0: "is still the first: this call asks for the gradient of `z`.",
-    }
-    unused_note = "`v` enters `z` through `stop_gradient`, and nothing leads back to it"
-    unwatched_note = "`c` is a constant, which a tape does not watch unless it is told"
-    causes = ("C", "A")
-    other_causes = {  # noqa: RUF012 - a constant
-        "B": "both parts of the loss are computed inside of the tape's block.",
-        "D": "that gives None and a warning, and `w` has the dtype of `X`.",
-        "E": "a tape takes that, and differentiates the sum of the numbers.",
-    }
     layout_note = "Keras keeps (inputs, outputs)."
     none_note = "is None: the tape has seen nothing that leads from it to the loss."
     scale_note = "NumPy and `float` return a number, which the tape knows nothing of."
@@ -125,23 +88,13 @@ class _TensorFlow:
     )
     twice_note = "each use needs its own."
 
-    def data(self, array: np.ndarray):
-        import tensorflow as tf
-
-        return tf.constant(array)
-
-    def variable(self, array: np.ndarray):
-        import tensorflow as tf
-
-        return tf.Variable(array)
-
     def layout(self, matrix: np.ndarray) -> np.ndarray:
         return matrix.T
 
     def quartic(self, a: np.ndarray) -> Callable:
         import tensorflow as tf
 
-        matrix = self.data(a)
+        matrix = self.tensor(a)
         return lambda w: tf.reduce_sum((matrix @ w) ** 4)
 
     def left_on(self, w) -> str:
@@ -150,15 +103,14 @@ class _TensorFlow:
     def walk(self, function: Callable, x: np.ndarray, uses: Sequence[tuple]):
         import tensorflow as tf
 
-        leaf = self.data(x)
+        leaf = self.tensor(x)
         with tf.GradientTape() as tape:
             tape.watch(leaf)
             outputs = [call(function, x=leaf, max_norm=max_norm) for _, max_norm in uses]
             for output in outputs:
                 compare("The output", output, x, mistakes=_forward_mistakes(x, uses))
-                if not tf.is_tensor(output):
-                    raise Wrong(f"The output is a `{type(output).__name__}`; it must be a tensor.")
-            arriving = [self.data(gradient) for gradient, _ in uses]
+                must_be_tensor(self, "The output", output)
+            arriving = [self.tensor(gradient) for gradient, _ in uses]
             loss = sum(
                 tf.reduce_sum(g * output) for g, output in zip(arriving, outputs, strict=True)
             )
@@ -166,67 +118,105 @@ class _TensorFlow:
         return gradients[0], gradients[1:]
 
 
-def predict(framework, w_first, w_second, u_grad, v_grad, c_grad) -> str:
-    """Gradients of a detached product, of a flat spot, and where there is none."""
-    mistakes = {
-        4.0: "leaves out the factor `c`.",
-        6.0: "is not the derivative of c * w**2, which is 2 * c * w.",
-        14.0: "has `z` in it, which comes later.",
-    }
-    _predicted("w_first", w_first, 12.0, mistakes)
-    _predicted("w_second", w_second, framework.second_is, framework.second_mistakes)
-    mistakes = {
-        None: "is not None: a path leads from `u` to `y`, and the derivative along it is a number.",
-        1.0: "is the slope of relu above zero; u - 9 is below.",
-        5.0: "is the value of `u`, not a derivative.",
-    }
-    _predicted("u_grad", u_grad, 0.0, mistakes)
+_UNUSED = Halves(
+    "`v` enters `z` detached, and no graph leads to it.",
+    "`v` enters `z` through `stop_gradient`, and nothing leads back to it.",
+)
+_UNWATCHED = Halves(
+    "`c` was made without `requires_grad`.",
+    "`c` is a constant, which a tape does not watch unless it is told.",
+)
+
+
+def _no_gradient(why: Halves) -> Number:
     zero = "is not zero, which would mean a path with a flat spot:"
-    for name, answer, note in (
-        ("v_grad", v_grad, framework.unused_note),
-        ("c_grad", c_grad, framework.unwatched_note),
-    ):
-        mistakes = {0.0: f"{zero} {note}."}
-        _predicted(name, answer, None, mistakes, f"is not {answer!r}: {note}.")
+    return Number(
+        None,
+        {0.0: Halves(*(f"{zero} {each}" for each in why))},
+        Halves(*(f"is not {{}}: {each}" for each in why)),
+        none=True,
+    )
+
+
+@task(
+    w_first=Number(
+        12.0,
+        {
+            4.0: "leaves out the factor `c`.",
+            6.0: "is not the derivative of c * w**2, which is 2 * c * w.",
+            14.0: "has `z` in it, which comes later.",
+        },
+        none=True,
+    ),
+    w_second=Number(
+        Halves(14.0, 2.0),
+        Halves(
+            {
+                2.0: "is what the second walk brings alone: `backward` adds to what is in `.grad`.",
+                16.0: "counts both factors of `z`: the detached one is a constant to autograd.",
+                4.0: "is neither: `backward` adds to `.grad`, and a detached factor is a constant.",
+                12.0: "is still the first: one factor of `z` is detached, the other is not.",
+            },
+            {
+                14.0: "adds the first answer: a tape returns a gradient, and adds it to nothing.",
+                16.0: "adds the first answer, and counts both factors of `z`.",
+                4.0: "counts both factors of `z`: the stopped one is a constant to the tape.",
+                12.0: "is still the first: this call asks for the gradient of `z`.",
+            },
+        ),
+        none=True,
+    ),
+    u_grad=Number(
+        0.0,
+        {
+            None: "is not None: a path leads from `u` to `y`, and the derivative along it is a "
+            "number.",
+            1.0: "is the slope of relu above zero; u - 9 is below.",
+            5.0: "is the value of `u`, not a derivative.",
+        },
+        none=True,
+    ),
+    v_grad=_no_gradient(_UNUSED),
+    c_grad=_no_gradient(_UNWATCHED),
+)
+def predict(framework) -> str:
+    """Gradients of a detached product, of a flat spot, and where there is none."""
     return "All five are right. The next cell lets the framework say so itself."
 
 
-def _predicted(name: str, answer, right: float | None, mistakes: dict, otherwise: str = "") -> None:
-    """Judge a number or None."""
-    if isinstance(answer, str) and answer.strip().lower() == "none":
-        raise Wrong(f"`{name}` is a text: write `None` without quotes.")
-    try:
-        number = answer if answer is None else float(answer)
-    except Exception:  # whatever the answer's own code does
-        number = np.nan
-    if isinstance(answer, str | bool) or (number is not None and not np.isfinite(number)):
-        kind = type(answer).__name__
-        given = repr(answer) if isinstance(answer, str | bool | float | tuple) else f"a `{kind}`"
-        raise Wrong(f"`{name}` must be a number or None; it is {given}.")
-    if number != right:
-        sentence = mistakes.get(number) or otherwise or f"is not {number!r}."
-        raise Wrong(f"`{name}` {sentence}")
+_NO_CAUSES = Halves(
+    {
+        "A": "then the message would speak of a variable `modified by an inplace operation`.",
+        "C": "then the message would be `element 0 of tensors does not require grad and does not "
+        "have a grad_fn`.",
+        "E": "then the message would be `grad can be implicitly created only for scalar outputs`.",
+    },
+    {
+        "B": "both parts of the loss are computed inside of the tape's block.",
+        "D": "that gives None and a warning, and `w` has the dtype of `X`.",
+        "E": "a tape takes that, and differentiates the sum of the numbers.",
+    },
+)
+_OTHER = "it is the cause of the other error."
 
 
-def explain_error(framework, first_cause, second_cause, descend) -> str:
+@task(
+    first_cause=Choice(
+        Halves("D", "C"),
+        Halves(_NO_CAUSES.pytorch | {"B": _OTHER}, _NO_CAUSES.tensorflow | {"A": _OTHER}),
+    ),
+    second_cause=Choice(
+        Halves("B", "A"),
+        Halves(_NO_CAUSES.pytorch | {"D": _OTHER}, _NO_CAUSES.tensorflow | {"C": _OTHER}),
+    ),
+)
+def explain_error(framework, descend) -> str:
     """Name the causes of two errors, and mend the loop that raises them."""
-    for name, answer, own, other in (
-        ("first_cause", first_cause, 0, "second"),
-        ("second_cause", second_cause, 1, "first"),
-    ):
-        letter = answer.strip().upper() if isinstance(answer, str) else None
-        if letter not in (*framework.other_causes, *framework.causes):
-            given = repr(answer) if isinstance(answer, str) else f"a `{type(answer).__name__}`"
-            raise Wrong(f'`{name}` must be one of the letters "A" to "E"; it is {given}.')
-        if letter == framework.causes[1 - own]:
-            raise Wrong(f"`{name}` is not {letter}, which is the cause of the {other} error.")
-        if letter != framework.causes[own]:
-            raise Wrong(f"`{name}` is not {letter}: {framework.other_causes[letter]}")
     rng = np.random.default_rng()
     x, y, steps, lr = rng.normal(size=(8, 3)), rng.normal(size=8), 4, 0.125
-    data = {"X": framework.data(x), "y": framework.data(y)}
+    data = {"X": framework.tensor(x), "y": framework.tensor(y)}
     result = call(descend, **data, steps=steps, lr=lr)
-    w, losses = _parts("descend", result, ("w", "losses"))
+    w, losses = parts("descend", result, "w", "losses")
     right_w, right_losses = _descend(x, y, steps, lr)
     mistakes = {
         "follows the error alone: the penalty does not pull at the weights of each step.": (
@@ -286,9 +276,8 @@ def derivation(framework, head_backward) -> str:
     def answer(x: np.ndarray) -> dict:
         own = framework.layout(weight).copy()
         given = {"x": x.copy(), "y": y.copy(), "W": own, "b": b.copy(), "T": float(temperature)}
-        return dict(
-            zip(names, _parts("head_backward", call(head_backward, **given), names), strict=True)
-        )
+        got = parts("head_backward", call(head_backward, **given), *names)
+        return dict(zip(names, got, strict=True))
 
     names = ("dx", "dW", "db", "dT")
     right = gradients(lambda z, t: _cross_entropy(z / t, y), x)
@@ -334,12 +323,8 @@ def derivation(framework, head_backward) -> str:
                 ),
                 "takes no notice of T at all.": once[k],
             }
-        if _nearly(value, right[k]):
-            raise Wrong(
-                f"`{name}` agrees to a few digits only: finite differences are an approximation. "
-                "Derive it."
-            )
-        compare(f"`{name}`", value, right[k], mistakes=mistakes)
+        note = "finite differences are an approximation. Derive it."
+        compare(f"`{name}`", value, right[k], nearly_note=note, mistakes=mistakes)
     # Logits in the thousands, as a network that is not yet trained well may have them.
     right = gradients(lambda z, t: _cross_entropy(z / t, y), 5000 * x)
     for (name, value), reference in zip(answer(5000 * x).items(), right, strict=True):
@@ -360,9 +345,9 @@ def bug_hunt(framework, loss_and_gradients) -> str:
     batches = [(rng.normal(size=(n, 5)), rng.integers(3, size=n)) for n in (6, 8)]
 
     def call_with(x: np.ndarray, y: np.ndarray) -> tuple:
-        data = {"X": framework.data(x), "y": framework.data(y)}
+        data = {"X": framework.tensor(x), "y": framework.tensor(y)}
         result = call(loss_and_gradients, **data, **weights)
-        return _parts("loss_and_gradients", result, ("loss", "dW1", "dW2"))
+        return parts("loss_and_gradients", result, "loss", "dW1", "dW2")
 
     def reference(x: np.ndarray, y: np.ndarray, **options) -> list[np.ndarray]:
         return _gradient(lambda w1, w2: _normalised_loss(x, y, w1, w2, **options), w1, w2)
@@ -414,7 +399,7 @@ def translation(framework, hessian_times) -> str:
     """The Hessian times a vector, by differentiating twice."""
     rng = np.random.default_rng()
     a, w, v = rng.normal(size=(6, 4)), rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
-    given = {"f": framework.quartic(a), "w": framework.data(w), "v": framework.data(v)}
+    given = {"f": framework.quartic(a), "w": framework.tensor(w), "v": framework.tensor(v)}
     result = call(hessian_times, **given)
     if result is None:
         raise Wrong(f"The result {framework.second_note}")
@@ -433,12 +418,10 @@ def translation(framework, hessian_times) -> str:
         f"has the gradient in it: {framework.both_note}": gradient + right,
         "uses the Hessian's diagonal alone.": 12 * (a**2).T @ (a @ w) ** 2 * v,
     }
-    if _nearly(result, right):
-        raise Wrong(
-            "The result agrees to a few digits only: a difference of two gradients is an "
-            "approximation. Differentiate twice."
-        )
-    compare("The result", result, right, shape_note="that of `w`.", mistakes=mistakes)
+    note = "a difference of two gradients is an approximation. Differentiate twice."
+    compare(
+        "The result", result, right, shape_note="that of `w`.", nearly_note=note, mistakes=mistakes
+    )
     if left := framework.left_on(given["w"]):
         raise Wrong(left)
     return "The product agrees with the Hessian of a sum of fourth powers, to twelve digits."
@@ -484,12 +467,11 @@ def custom_gradient(framework, clip_gradient) -> str:
         ),
         "has the wrong sign.": -right,
     }
-    if _nearly(got, right):
-        raise Wrong(
-            "The gradient of `x` agrees to a few digits only: what is added to the divisor, "
-            "or rounded to float32, changes every row."
-        )
-    compare("The gradient of `x`", at_x, right, shape_note="that of `x`.", mistakes=mistakes)
+    note = "what is added to the divisor, or rounded to float32, changes every row."
+    compare(
+        "The gradient of `x`", at_x, right, shape_note="that of `x`.", nearly_note=note,
+        mistakes=mistakes,
+    )  # fmt: skip
     if at_output is not None and not close(to_numpy(at_output), given):
         raise Wrong(
             "Your function changes the gradient of its output in place: others may need it too."
@@ -521,29 +503,6 @@ def _forward_mistakes(x: np.ndarray, uses: Sequence[tuple]) -> dict[str, np.ndar
     elementwise = "is cut off itself: on the way there nothing changes."
     max_norm = uses[0][1]
     return {sentence: _clip(x, max_norm), elementwise: np.clip(x, -max_norm, max_norm)}
-
-
-def _parts(function: str, result, names: tuple[str, ...]) -> tuple:
-    """The things that a function returns; None is left for the caller to judge.
-
-    Raises:
-        Wrong: they are not as many as the names.
-    """
-    wanted = f"`{function}` must return ({', '.join(names)})"
-    if not isinstance(result, tuple | list):
-        raise Wrong(f"{wanted}; it returns a `{type(result).__name__}`.")
-    if len(result) != len(names):
-        things = "1 thing" if len(result) == 1 else f"{len(result)} things"
-        raise Wrong(f"{wanted}; it returns {things}.")
-    return tuple(result)
-
-
-def _nearly(value, right: np.ndarray) -> bool:
-    """Whether a value is right to a few digits, and not to twelve."""
-    got = to_numpy(value)
-    if got.shape != right.shape or got.dtype != right.dtype or close(got, right):
-        return False
-    return bool(np.abs(got - right).max() <= 1e-3 * np.abs(right).max())
 
 
 def _gradient(loss: Callable, *inputs) -> list[np.ndarray]:
@@ -585,5 +544,4 @@ def _normalised_loss(x, y, w1, w2, *, scale=None, penalty: float = PENALTY):
     return _cross_entropy(logits, y) + penalty * ((w1**2).sum() + (w2**2).sum())
 
 
-ADAPTERS = {"pytorch": _PyTorch, "tensorflow": _TensorFlow}
 TASKS = (predict, explain_error, derivation, bug_hunt, translation, custom_gradient)
