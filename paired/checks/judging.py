@@ -72,8 +72,10 @@ def parts(function: str, result, *names: str) -> tuple:
 
 
 def kind_of(value) -> str:
-    """What a value is, in a few words: itself if it is short, else its type."""
-    if value is None or isinstance(value, str | bool | int | float):
+    """What a value is, in a few words: itself if it is simple, else its type."""
+    plain = (str, bool, int, float, type(None))
+    items = value if isinstance(value, tuple | list | set) else [value]
+    if all(isinstance(item, plain) for item in items):
         return f"{value!r:.60}"
     return f"a `{type(value).__name__}`"
 

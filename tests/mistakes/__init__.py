@@ -19,6 +19,7 @@ import dataclasses
 import linecache
 import re
 import textwrap
+from collections.abc import Callable
 
 from paired.checks import markers
 
@@ -53,6 +54,16 @@ class Mistakes:
     def right(self, *, both=None, pytorch=None, tensorflow=None) -> None:
         """Add a right answer."""
         self.brings("", both=both, pytorch=pytorch, tensorflow=tensorflow)
+
+    def replacing(self, pytorch: str, tensorflow: str) -> Callable[..., None]:
+        """`brings` for changes that all replace one text in each half; None: not in this half."""
+
+        def brings(says: str, *new: str | None) -> None:
+            pairs = zip((pytorch, tensorflow), new, strict=True)
+            first, second = (pair if pair[1] is not None else None for pair in pairs)
+            self.brings(says, pytorch=first, tensorflow=second)
+
+        return brings
 
     def cannot(self, half: str, *sentences: str, why: str) -> None:
         """Say which sentences (parts of them) no wrong answer of a half can bring, and why."""
