@@ -99,7 +99,6 @@ class Task:
         self.kinds = getattr(function, "kinds", {})
         self._takes = list(inspect.signature(function).parameters)[1:]
         self.names = [*self.kinds, *(name for name in self._takes if name not in self.kinds)]
-        self.answers: tuple = ()
         self._function, self._adapter, self._hints_seen = function, adapter, 0
         self._solutions, self._exercise = root / "solutions" / file, root / "exercises" / file
 
@@ -162,7 +161,6 @@ class Task:
         names = self.names
         if len(answers) != len(names):
             raise Wrong(f"Call it as `tasks.{self.name}.check({', '.join(names)})`.")
-        self.answers = answers
         by_name = dict(zip(names, answers, strict=True))
         if missing := [name for name, answer in by_name.items() if answer is ...]:
             raise NotAttempted(f"Still `...`: {', '.join(missing)}.")
