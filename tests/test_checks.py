@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import importlib
 import io
-import linecache
 import signal
 import subprocess
 import sys
@@ -13,16 +12,21 @@ import time
 import types
 
 from paired import checks, course
-from paired.authors import files
-from paired.checks import markers
+from paired.authors import exercises, files
+from paired.checks import answers, judging, markers
 
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from mistakes import run
 from nbformat import v4
 
-LESSONS = tuple(lesson.name for lesson in course.lessons())
+LESSONS = tuple(
+    lesson.name
+    for lesson in course.lessons()
+    if not importlib.util.find_spec(f"mistakes.lesson_{lesson.number}")
+)
 # A framework is imported once, and an exercise solved once: the tests of one stay on one worker.
 HALVES = [
     pytest.param(
@@ -41,22 +45,18 @@ SOLVED = """def double(x):
     # END SOLUTION"""
 
 
-def run(source: str, name: str, namespace: dict) -> dict:
-    """Run a cell as a notebook does: in `__main__`, with source that can be looked up."""
-    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    exec(compile(source, name, "exec"), namespace)
-    return namespace
-
-
 def answer(source: str):
     """The function that a student's cell defines last."""
     return list(run(source, "answer-cell", {"__name__": "__main__"}).values())[-1]
 
 
+HINTS = "**Hints**\n\n1. Add.\n2. Or\n   multiply.\n3. By two."
+
+
 # A task without a framework, for the engine
 
 
-ADAPTER = types.SimpleNamespace(hints={"double": ("Add.", "Or multiply.", "By two.")})
+ADAPTER = types.SimpleNamespace(name="pytorch")
 
 
 def double(framework, double) -> str:
@@ -69,9 +69,12 @@ def double(framework, double) -> str:
 
 @pytest.fixture
 def task(tmp_path):
-    path = tmp_path / "00_toy_pytorch.ipynb"
-    files.write(path, v4.new_notebook(cells=[v4.new_code_cell(SOLVED, id="double")]))
-    return checks.Task(double, ADAPTER, path)
+    solved = v4.new_code_cell(SOLVED, id="double", metadata={"tags": ["task"]})
+    hints = v4.new_markdown_cell(HINTS, id="double-hints", metadata={"tags": ["hints"]})
+    path = tmp_path / "solutions" / "00_toy_pytorch.ipynb"
+    files.write(path, v4.new_notebook(cells=[solved, hints]))
+    files.write(tmp_path / "exercises" / path.name, exercises.exercise(path))
+    return checks.Task(double, ADAPTER, path.name, tmp_path)
 
 
 def verdict(task, *answers) -> tuple[str, str]:
@@ -293,6 +296,70 @@ def test_summary_counts_what_is_solved(task, capsys):
     assert capsys.readouterr().out.splitlines() == [
         "double  solved", "double  solved", "2 of 2 solved",
     ]  # fmt: skip
+
+
+# Answers that are no functions
+
+
+A_NUMBER = answers.Number(2.0, {3.0: "is one too many."}, tolerance=0.005)
+OR_NONE = answers.Number(None, {0.0: "is a number, and there is none."}, none=True)
+LETTER = answers.Choice("B", {"A": "the shapes fit.", "C": answers.Halves("no.", "never.")})
+WORD = answers.Choice("warm", {"cold": "it is not."})
+SHAPE = answers.Shape(answers.Halves((2, 3), (3, 2)), {(6,): "has lost an axis."})
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "sentence"),
+    [
+        (A_NUMBER, 2.004, ""),
+        (A_NUMBER, np.float64(2), ""),
+        (A_NUMBER, 3, "is one too many."),
+        (A_NUMBER, 2.5, "is not 2.5."),
+        (A_NUMBER, 1370, "is not 1370."),
+        (A_NUMBER, "2", "must be a number; it is '2'."),
+        (A_NUMBER, True, "must be a number; it is True."),
+        (A_NUMBER, None, "must be a number; it is None."),
+        (A_NUMBER, float("nan"), "must be a number; it is nan."),
+        (A_NUMBER, [2.0], "must be a number; it is [2.0]."),
+        (A_NUMBER, object(), "must be a number; it is a `object`."),
+        (OR_NONE, None, ""),
+        (OR_NONE, 0, "is a number, and there is none."),
+        (OR_NONE, "None", "must be a number, or None without quotes; it is 'None'."),
+        (LETTER, " b", ""),
+        (LETTER, "a", "is not A: the shapes fit."),
+        (LETTER, "C", "is not C: no."),
+        (LETTER, "D", 'must be one of the letters "A" to "C"; it is \'D\'.'),
+        (LETTER, 2, 'must be one of the letters "A" to "C"; it is 2.'),
+        (WORD, "Cold", "is not cold: it is not."),
+        (WORD, "tepid", 'must be "cold" or "warm"; it is \'tepid\'.'),
+        (SHAPE, [2, np.int64(3)], ""),
+        (SHAPE, (3, 2), "is not (3, 2)."),
+        (SHAPE, (6,), "has lost an axis."),
+        (SHAPE, 6, "must be a tuple of whole numbers; it is 6."),
+        (SHAPE, (2, 3.0), "must be a tuple of whole numbers; it is (2, 3.0)."),
+        (SHAPE, "(2, 3)", "must be a tuple of whole numbers; it is '(2, 3)'."),
+    ],
+)
+def test_an_answer_of_a_kind_is_judged_by_its_table(kind, given, sentence):
+    if not sentence:
+        kind.judge("mine", given, "pytorch")
+        return
+    with pytest.raises(judging.Wrong) as caught:
+        kind.judge("mine", given, "pytorch")
+    assert str(caught.value) == f"`mine` {sentence}"
+
+
+def test_declared_answers_come_first_and_the_function_gets_the_rest(tmp_path):
+    @answers.task(cause=LETTER, size=A_NUMBER)
+    def mend(framework, size, mended) -> str:
+        assert (size, mended) == (2, max)
+        return "Both."
+
+    mine = checks.Task(mend, ADAPTER, "00_toy_pytorch.ipynb", tmp_path)
+    assert verdict(mine) == ("Wrong", "Call it as `tasks.mend.check(cause, size, mended)`.")
+    assert verdict(mine, "B", ..., max) == ("Not attempted", "Still `...`: size.")
+    assert verdict(mine, "A", 2, max) == ("Wrong", "`cause` is not A: the shapes fit.")
+    assert verdict(mine, "B", 2, max) == ("Solved", "Both.")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,13 @@ def exercise(path: pathlib.Path) -> dict:
         NotebookError: an answer has no stub; the message names the cell.
     """
     notebook = read(path)
-    notebook.cells = [cell for cell in notebook.cells if "solution-only" not in tags(cell)]
+    hints = {
+        cell.id.removesuffix("-hints"): markers.hints(cell.source)
+        for cell in notebook.cells
+        if "hints" in tags(cell)
+    }
+    left_out = {"solution-only", "hints"}
+    notebook.cells = [cell for cell in notebook.cells if not left_out.intersection(tags(cell))]
     for cell in notebook.cells:
         if cell.cell_type == "code":
             try:
@@ -26,6 +32,9 @@ def exercise(path: pathlib.Path) -> dict:
                 raise NotebookError(f"{relative(path)}: cell {cell.id}: {problem}") from None
             cell.outputs, cell.execution_count = [], None
     files.normalise(notebook)
+    for cell in notebook.cells:
+        if cell.id in hints:
+            cell.metadata["hints"] = hints[cell.id]
     return notebook
 
 

@@ -19,12 +19,12 @@ from paired.checks.markers import MarkerError, regions, stub
 MAX_CODE_LINES, MAX_WORDS, MAX_CELLS = 30, 150, 45
 
 TAGS = {
-    "shared", "parity", "one-sided", "compare", "gpu", "slow", "twin", "task", "check",
+    "shared", "parity", "one-sided", "compare", "gpu", "slow", "twin", "task", "check", "hints",
     "rounding", "solution-only", "nbval-ignore-output", "nbval-check-output", "nbval-skip",
     "raises-exception",
 }  # fmt: skip
 # Tags of cells that may name the other framework.
-COMPARING = {"compare", "one-sided", "shared", "twin"}
+COMPARING = {"compare", "hints", "one-sided", "shared", "twin"}
 WORDS = {"pytorch": r"(?i:pytorch|\btorch)\b", "tensorflow": r"(?i:tensorflow|\bkeras)\b|\btf\."}
 MODULES = {"pytorch": ("torch", "torchvision"), "tensorflow": ("tensorflow", "keras")}
 # Names that a heading in sentence case capitalises, besides those with a capital inside.
@@ -198,7 +198,8 @@ def metadata(notebook: Notebook) -> Said:
     if notebook.metadata != files.METADATA:
         yield "notebook", f"metadata is not the course's: {how}"
     for cell in notebook.cells:
-        if extra := sorted(cell.metadata.keys() - {"tags"}):
+        known = {"tags", "hints"} if notebook.kind == "exercises" else {"tags"}
+        if extra := sorted(cell.metadata.keys() - known):
             yield cell.id, f"metadata has {', '.join(extra)}, and only tags are kept: {how}"
 
 
@@ -213,7 +214,7 @@ def size(notebook: Notebook) -> Said:
         words = sum(any(map(str.isalnum, word)) for word in cell.source.split())
         if cell.type == "code" and len(lines) > MAX_CODE_LINES:
             yield cell.id, f"has {len(lines)} lines, more than {MAX_CODE_LINES}: split it."
-        if cell.type == "markdown" and words > MAX_WORDS:
+        if cell.type == "markdown" and "hints" not in cell.tags and words > MAX_WORDS:
             yield cell.id, f"has {words} words, more than {MAX_WORDS}: shorten or split it."
 
 

@@ -13,7 +13,7 @@ from paired.authors.files import NotebookError, relative
 def new_lesson(
     number: str, slug: str, title: str, root: pathlib.Path = course.ROOT
 ) -> list[pathlib.Path]:
-    """Write a lesson's pair, exercises, checks and wrong answers from `paired/authors/template/`.
+    """Write a lesson's pair, exercises, checks and mistakes from `paired/authors/template/`.
 
     Raises:
         NotebookError: the number is taken, or a name will not do.
@@ -33,10 +33,11 @@ def new_lesson(
         there = relative(min(taken), root)
         raise NotebookError(f"There is a lesson {number} already, {there}: take another NUMBER.")
     template, lesson = pathlib.Path(__file__).parent / "template", course.Lesson(number, slug)
-    texts = {root / "paired" / "checks" / f"lesson_{number}.py": template / "checks.py"}
+    texts = {
+        root / "paired" / "checks" / f"lesson_{number}.py": template / "checks.py",
+        root / "tests" / "mistakes" / f"lesson_{number}.py": template / "mistakes.py",
+    }
     for half in course.FRAMEWORKS:
-        wrong = root / "tests" / "wrong_answers" / f"lesson_{number}_{half}.py"
-        texts[wrong] = template / f"wrong_answers_{half}.py"
         for kind in ("notebooks", "solutions"):
             texts[lesson.path(half, kind, root)] = template / f"{kind}_{half}.ipynb"
     for path, source in texts.items():

@@ -6,17 +6,21 @@
 
 The checks of a lesson are a module, `paired.checks.lesson_04`, with
 
-- `TASKS`: one function a task for both frameworks, which takes an adapter and the answers, and
-  returns what it has shown, or raises `Wrong`;
-- `ADAPTERS`: for each framework a class with what the checks need of it, and its `hints` for each
-  task, in steps.
+- `TASKS`: one function a task for both halves, which takes an adapter and the answers, and returns
+  what it has shown, or raises `Wrong`; answers that are no functions are declared, see `answers`;
+- `PyTorch` and `TensorFlow`, where it needs more of a framework than `adapters` has: classes that
+  extend those.
+
+Hints stand beside the answer in solutions/, and `make exercises` gives them to the exercise.
 """
 
 import ast
 import contextlib
+import functools
 import importlib.util
 import inspect
 import io
+import json
 import linecache
 import pathlib
 import signal
@@ -24,24 +28,27 @@ import textwrap
 import threading
 import traceback
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
-from paired import course, parity
-from paired.checks import markers
-
-import numpy as np
+from paired import course
+from paired.checks import adapters, markers
+from paired.checks.judging import NotAttempted, Wrong
+from paired.checks.judging import (
+    call as call,
+)
+from paired.checks.judging import (
+    close as close,
+)
+from paired.checks.judging import (
+    compare as compare,
+)
+from paired.checks.judging import (
+    to_numpy as to_numpy,
+)
 
 SOLVED, NOT_ATTEMPTED, WRONG = "Solved", "Not attempted", "Wrong"
 # Far more than any check needs, even on a machine that a whole class shares.
 TIME_LIMIT_SECONDS = 20
-
-
-class Wrong(Exception):  # noqa: N818 - a verdict, not an error
-    """The answer is wrong; the message says how, and what to look at."""
-
-
-class NotAttempted(Exception):  # noqa: N818 - a verdict, not an error
-    """The answer is still the placeholder."""
 
 
 class _TimeUp(BaseException):
@@ -60,9 +67,13 @@ def load(lesson: str, framework: str) -> "Tasks":
     if importlib.util.find_spec(module) is None:
         raise LookupError(f"lesson is {lesson!r}; there is no module {module} with its checks.")
     lesson_checks = importlib.import_module(module)
-    adapter = lesson_checks.ADAPTERS[framework]()
-    path = course.ROOT / "solutions" / f"{lesson}_{framework}.ipynb"
-    return Tasks(**{check.__name__: Task(check, adapter, path) for check in lesson_checks.TASKS})
+    name = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}[framework]
+    adapter = getattr(lesson_checks, name, getattr(adapters, name))()
+    if old := getattr(lesson_checks, "ADAPTERS", None):
+        adapter = old[framework]()
+        adapter.name = framework
+    file = f"{lesson}_{framework}.ipynb"
+    return Tasks(**{check.__name__: Task(check, adapter, file) for check in lesson_checks.TASKS})
 
 
 class Tasks(types.SimpleNamespace):
@@ -80,11 +91,16 @@ class Tasks(types.SimpleNamespace):
 class Task:
     """One task: `check` an answer, take a `hint`, look at the `solution`."""
 
-    def __init__(self, function: Callable[..., str], adapter, solutions: pathlib.Path) -> None:
+    def __init__(
+        self, function: Callable[..., str], adapter, file: str, root: pathlib.Path = course.ROOT
+    ) -> None:
         self.name = function.__name__
         self.verdict, self.reason = NOT_ATTEMPTED, ""
-        self._function, self._adapter, self._solutions = function, adapter, solutions
-        self._hints, self._hints_seen = adapter.hints[self.name], 0
+        self.kinds = getattr(function, "kinds", {})
+        self._takes = list(inspect.signature(function).parameters)[1:]
+        self.names = [*self.kinds, *(name for name in self._takes if name not in self.kinds)]
+        self._function, self._adapter, self._hints_seen = function, adapter, 0
+        self._solutions, self._exercise = root / "solutions" / file, root / "exercises" / file
 
     def check(self, *answers) -> None:
         """Print the verdict on the answers. Whatever the student's code does, nothing is raised."""
@@ -114,14 +130,27 @@ class Task:
         if self.verdict == WRONG:
             if lines := printed.getvalue().splitlines():
                 print("Your code printed:", *lines[:10], *["..."] * (len(lines) > 10), sep="\n  ")
-            print(f"Stuck? `tasks.{self.name}.hint()` has {len(self._hints)} hints.")
+            if self._hints:
+                print(f"Stuck? `tasks.{self.name}.hint()` has {len(self._hints)} hints.")
 
     def hint(self) -> None:
         """Print the next hint; after the last one, the last again."""
+        if not self._hints:
+            print("The exercise that holds the hints is not there, or not whole.")
+            return
         self._hints_seen = min(self._hints_seen + 1, len(self._hints))
         _say(f"Hint {self._hints_seen} of {len(self._hints)}: {self._hints[self._hints_seen - 1]}")
         if self._hints_seen == len(self._hints):
             print(f"That was the last hint; `tasks.{self.name}.solution()` shows a solution.")
+
+    @functools.cached_property
+    def _hints(self) -> list[str]:
+        """The hints, in steps: they lie in the exercise, which is there without solutions too."""
+        try:
+            cells = json.loads(self._exercise.read_text(encoding="utf-8"))["cells"]
+            return next(c["metadata"]["hints"] for c in cells if c.get("id") == self._cell)
+        except (OSError, ValueError, LookupError, TypeError, StopIteration):
+            return []  # not there, or not whole
 
     def solution(self) -> None:
         """Print the code of a solution."""
@@ -129,21 +158,27 @@ class Task:
         print(markers.solution(source) if source else "This copy of the course has no solutions.")
 
     def _judge(self, answers: tuple) -> str:
-        names = list(inspect.signature(self._function).parameters)[1:]
+        names = self.names
         if len(answers) != len(names):
             raise Wrong(f"Call it as `tasks.{self.name}.check({', '.join(names)})`.")
-        if missing := [name for name, answer in zip(names, answers, strict=True) if answer is ...]:
+        by_name = dict(zip(names, answers, strict=True))
+        if missing := [name for name, answer in by_name.items() if answer is ...]:
             raise NotAttempted(f"Still `...`: {', '.join(missing)}.")
         if any(self._is_stub(answer) for answer in answers):
             raise NotAttempted("The code is still as the exercise gives it.")
-        return self._function(self._adapter, *answers)
+        for name, kind in self.kinds.items():
+            kind.judge(name, by_name[name], self._adapter.name)
+        return self._function(self._adapter, *(by_name[name] for name in self._takes))
+
+    @property
+    def _cell(self) -> str:
+        return self.name.replace("_", "-")
 
     def _source(self) -> str:
         """The answer's cell in the solutions notebook; nothing where an instructor withholds it."""
         if not self._solutions.exists():
             return ""
-        cell_id = self.name.replace("_", "-")
-        return next(source for own, _, source in course.cells(self._solutions) if own == cell_id)
+        return next(s for own, _, s in course.cells(self._solutions) if own == self._cell)
 
     def _is_stub(self, answer) -> bool:
         """Whether a function is still the exercise's own, comments and spacing aside."""
@@ -187,79 +222,3 @@ def _where(error: BaseException) -> str:
             text = linecache.getline(frame.f_code.co_filename, line).strip()
             return f" in line {line} of its cell, `{text}`"
     return ""
-
-
-def call(function: Callable, **arguments):
-    """Call the student's function with these arguments, by position.
-
-    Raises:
-        NotAttempted: it returns the placeholder.
-        Wrong: it is no function, or changes an array that it was given.
-    """
-    if not callable(function):
-        kind = type(function).__name__
-        raise Wrong(f"`check` takes your function itself, not a result of it; this is a `{kind}`.")
-    before = {name: _contents(value) for name, value in arguments.items()}
-    result = function(*arguments.values())
-    if result is ...:
-        raise NotAttempted("The function still returns `...`.")
-    for name, value in arguments.items():
-        if before[name] != _contents(value):
-            raise Wrong(f"Your function changes `{name}` in place: work on a copy of it.")
-    return result
-
-
-def _contents(value):
-    """What the arrays in an argument hold, to be compared; nothing of a model, which may change."""
-    if isinstance(value, dict):
-        return {key: _contents(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_contents(item) for item in value]
-    return to_numpy(value).tolist() if hasattr(value, "__array__") else None
-
-
-def to_numpy(value) -> np.ndarray:
-    """A number, an array, a tensor of either framework, or a sequence of them, as an array."""
-    if isinstance(value, list | tuple):
-        return np.array([to_numpy(item) for item in value])
-    return parity.to_numpy(value)
-
-
-def compare(
-    name: str,
-    value,
-    expected: np.ndarray,
-    *,
-    shape_note: str = "",
-    mistakes: Mapping[str, np.ndarray] | None = None,
-) -> None:
-    """Raise `Wrong` unless a value is the expected array: shape first, then dtype, then values.
-
-    Args:
-        name: what the student calls the value.
-        value: anything that `to_numpy` takes.
-        expected: the reference.
-        shape_note: what to add where the shape is another.
-        mistakes: the arrays that known mistakes give, by what to say (after the name) of each.
-    """
-    got = to_numpy(value)
-    if got.dtype.kind not in "fiub":
-        kind = type(value).__name__
-        raise Wrong(f"{name} is a `{kind}`; it must be an array of shape {expected.shape}.")
-    if got.shape != expected.shape:
-        message = f"{name} has shape {got.shape}, it must have {expected.shape}"
-        raise Wrong(f"{message}: {shape_note}" if shape_note else f"{message}.")
-    if got.dtype != expected.dtype:
-        raise Wrong(f"{name} has dtype {got.dtype}, it must have {expected.dtype}.")
-    if not np.isfinite(got).all():
-        raise Wrong(f"{name} contains NaN or infinity.")
-    if not close(got, expected):
-        for sentence, mistake in (mistakes or {}).items():
-            if close(got, mistake):
-                raise Wrong(f"{name} {sentence}")
-        raise Wrong(f"{name} has the right shape and dtype, but wrong values.")
-
-
-def close(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays have the same shape and differ by at most 1e-12 of their magnitude."""
-    return a.shape == b.shape and np.abs(a - b).max() <= 1e-12 * max(1.0, np.abs(b).max())

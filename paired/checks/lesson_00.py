@@ -63,37 +63,6 @@ class _PyTorch:
         "the message speaks of how PyTorch was compiled, not of the machine.",
         "no error came, and look at where the tensor is.",
     )
-    hints = {  # noqa: RUF012 - a constant
-        "predict": (
-            "Program 1 asks for no device, 2 for a GPU whatever there is; 3 looks first.",
-            "PyTorch has no soft placement: it does what a line says, or it raises an error.",
-            'In program 4 the two factors lie on two devices: "error" on both machines.',
-        ),
-        "translation": (
-            "Start from `torch.version.cuda`: what is it in a build for the CPU?",
-            "`torch.cuda` has a function that counts; `x.device.type` is a word.",
-            "`torch.version.cuda`, `torch.cuda.device_count()`, and `x.device.type`, which is "
-            '"cuda" where the answer is to be "gpu".',
-        ),
-        "explain_error": (
-            "Which of the three messages is about the string, which about the build of PyTorch? "
-            "And where did the third tensor go?",
-            "`torch.device(wanted)` has a `type` and an `index`, which is `None` where the name "
-            f"has no number. {_COUNT}",
-            "`torch.cuda.device_count()` counts the GPUs; there is one CPU, and of any other kind "
-            "none. Raise the error if the number, `device.index or 0`, is not below that.",
-        ),
-        "versions": _VERSIONS,
-        "diagnose": _diagnose_hints('No driver: `facts["driver"] is None`.'),
-        "bug_hunt": (
-            'Call it with "cuda:99" and print both things that it returns, and `result.device`.',
-            "The `except` hides the error that you want to see. And `device` is only what was "
-            "asked for: the result knows where it is.",
-            "Take `try` and `except` away. Compare `result.device` with `torch.device(device)`; "
-            "if they differ, raise a `RuntimeError`: `compute` may have used tensors that lay "
-            "elsewhere.",
-        ),
-    }
 
     def gpu(self, number: int) -> str:
         return f"cuda:{number}"
@@ -212,41 +181,6 @@ class _TensorFlow:
         "compare the kind that was asked for with `Supported device types`.",
         "the kind is among `Supported device types`: look at the list of devices.",
     )
-    hints = {  # noqa: RUF012 - a constant
-        "predict": (
-            "Program 1 asks for no device, 2 and 3 for a GPU whatever there is.",
-            "TensorFlow uses a GPU wherever it sees one. Where it sees none, soft placement "
-            "decides between the CPU and an error.",
-            "In program 4 the matrix lies on the CPU and the product is asked for on the GPU: "
-            "TensorFlow copies the matrix. None fails on the machine with a GPU, and one on the "
-            "other.",
-        ),
-        "translation": (
-            "Start from `tf.test.is_built_with_cuda()`: only a build for CUDA has a version of it.",
-            "`tf.sysconfig.get_build_info()` is a dictionary; one for the CPU has no "
-            '"cuda_version". `tf.config` has a function that lists, and wants a kind in capitals.',
-            '`len(tf.config.list_physical_devices("GPU"))`, and '
-            "`tf.DeviceSpec.from_string(x.device).device_type`, which is in capitals.",
-        ),
-        "explain_error": (
-            "Which of the three messages is about the string? In the other two, compare what was "
-            "asked for with the two lists at their ends.",
-            "`tf.DeviceSpec.from_string(wanted)` has a `device_type` and a `device_index`, which "
-            f"is `None` where the name has no number. {_COUNT}",
-            "`len(tf.config.list_physical_devices(device_type))` counts the devices of a kind. "
-            "Raise the error if the number, `device_index or 0`, is not below it.",
-        ),
-        "versions": _VERSIONS,
-        "diagnose": _diagnose_hints('Libraries: `"dlopen" in facts["words"]`, after the build.'),
-        "bug_hunt": (
-            'Call it with "/GPU:99" and print both things that it returns, and `result.device`.',
-            "`tf.device` is a wish while soft placement is on. And `device` is only what was asked "
-            "for: the result knows where it is.",
-            "Compare `result.device` with the device asked for, for instance by its last "
-            'characters, "GPU:1", and raise a `RuntimeError` if they differ. Then you need '
-            "not touch soft placement.",
-        ),
-    }
 
     @property
     def refusals(self) -> tuple[type[Exception], ...]:

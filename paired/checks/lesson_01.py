@@ -4,9 +4,20 @@ Inputs are drawn anew for every check. Images are (n, channels, height, width) h
 (rows, columns, outputs, channels, height, width), unless an adapter has turned them.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
-from paired.checks import NotAttempted, Wrong, call, close, compare, to_numpy
+from paired.checks import adapters
+from paired.checks.adapters import must_be_tensor
+from paired.checks.answers import Answer, Choice, Halves, Shape, resolve, task
+from paired.checks.judging import (
+    Wrong,
+    call,
+    call_changing,
+    close,
+    compare,
+    parts,
+    to_numpy,
+)
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -17,236 +28,47 @@ DTYPES = (
 )  # fmt: skip
 NAMES = ("same", "row", "array", "flat", "turned")
 
-_PREDICT = (
-    "Two rules give the two types: which float does `/` make of whole numbers, and which of two "
-    "floats wins? Then align the shapes at their last axes."
-)
-_WHERE = (
-    "Which line does the message come from? Print the shapes, and the types, of what meets there."
-)
-_TWO_BUGS = (
-    "A prediction that cannot be wrong has an error: what is the shape of the difference? And "
-    "after the loop: how many objects, and how much memory, does `predictions` hold?"
-)
 
+class PyTorch(adapters.PyTorch):
+    """What the checks need besides of PyTorch: its layout, its words."""
 
-class _PyTorch:
-    """What the checks need of PyTorch: its tensors, its layout, its words."""
-
-    half, product, strides = "float32", "float64", (2, 6)
-    half_mistakes = {  # noqa: RUF012 - a constant
-        "float64": "is TensorFlow's answer: PyTorch divides whole numbers in its default float.",
-        "int64": "is that of `counts`: `/` divides without rounding, `//` would keep the type.",
-    }
-    product_mistakes = {  # noqa: RUF012 - a constant
-        "float32": "is TensorFlow's answer: PyTorch promotes to the type that holds both.",
-    }
-    stride_mistakes = {  # noqa: RUF012 - a constant
-        (8, 24): "is in bytes, as NumPy counts; PyTorch counts elements.",
-        (6, 2): "has the axes the wrong way round: which of them does `[::2]` walk along?",
-        (1, 6): "is that of the transpose: `[::2]` takes every second row of it.",
-        (6, 1): "is that of `torch.zeros(4, 6)`, before `.T` and `[::2]`.",
-        (12, 1): "forgets `.T`, which swaps the strides.",
-        (4, 1): "would be that of a copy: `.T` and `[::2]` move no number.",
-        (3, 4): "is the shape.",
-    }
-    changes = {  # noqa: RUF012 - a constant
-        "same": "a second name for the same tensor.",
-        "row": "a view: an index of whole numbers only moves the start.",
-        "array": "the same memory: `.numpy()` copies nothing.",
-        "flat": "a view: `reshape` copies only where no strides fit.",
-    }
-    keeps = {  # noqa: RUF012 - a constant
-        "turned": "a copy: no strides walk through the transpose in one row.",
-    }
-    causes = ("D", "A", "B")
-    other_causes = {  # noqa: RUF012 - a constant
-        "C": "each image has as many elements in one row as in its grid.",
-        "E": "PyTorch's tensors may be changed, and the line that raises it assigns to no part.",
-        "F": "every axis that is named is there.",
-    }
     unchanged_note = (
         "change the tensor itself, with `[...] =`, `+=` or a method that ends in `_`. "
         "`confusion = ...` only moves the name."
     )
     once_note = "`confusion[labels, guesses] += 1` reads every count before it writes any."
-    given, images_shape = (0, 1, 2, 3), "(n, channels, height, width)"
-    weights_axes, result_axes = (0, 1, 2, 3, 4, 5), (0, 1, 2, 3)
+    given, weights_axes, result_axes = (0, 1, 2, 3), (0, 1, 2, 3, 4, 5), (0, 1, 2, 3)
     result_note = "(n, outputs, rows, columns)."
-    hints = {  # noqa: RUF012 - a constant
-        "predict": (
-            _PREDICT,
-            "`.T` swaps the strides (6, 1) of `torch.zeros(4, 6)`, and `[::2]` doubles the first "
-            "of the two. For `changed`: which of the five results would have to move numbers?",
-            "float32 and float64; (5, 1, 3) and (4, 3) give (5, 4, 3); PyTorch counts elements. "
-            "Only the transpose cannot be walked in one row, so only `turned` is a copy.",
-        ),
-        "explain_error": (
-            _WHERE,
-            "The first: which strides has `images.transpose(1, 2)`? `reshape` copies where `view` "
-            "raises. The second: what becomes of the axis that `mean` is taken over?",
-            "D, A, B. `images.transpose(1, 2).reshape(len(images), -1)`, then "
-            "`rows.mean(dim=1, keepdim=True)`, then `rows.double() @ means.T`.",
-        ),
-        "bug_hunt": (
-            _TWO_BUGS,
-            "`buffer` has shape (n,), `y[batch]` has (n, 1): print `(buffer - y[batch]).shape`. "
-            "And `predictions.append(buffer)` appends the same tensor each time.",
-            "Write `y_hat = torch.mv(X[batch], w)` without a buffer, take the error from "
-            "`y[batch][:, 0]`, and append `y_hat`.",
-        ),
-        "translation": (
-            "Three things to find: how to add where a place comes twice, how to change a tensor "
-            "itself, how to pick one entry of each row.",
-            "`confusion.index_put_((rows, columns), values, accumulate=True)` adds in place, also "
-            "where a place comes twice. `values` is one 1.0 for each example.",
-            "`guesses = scores.argmax(dim=1)` gives the columns, `labels` the rows; "
-            "`torch.ones(len(labels), dtype=confusion.dtype)` the values. Return "
-            "`scores.gather(1, labels[:, None])[:, 0]`.",
-        ),
-        "locally_connected": (
-            "Two steps: a view of all windows, of shape (n, channels, rows, columns, height, "
-            "width), and one `einsum` with the weights. Which letters are summed over?",
-            "`images.as_strided(shape, strides)`: a step inside of a window costs what it costs in "
-            "`images.stride()`, a step from window to window `stride` times as much. Or `unfold`, "
-            "twice.",
-            "`n, c, down, across = images.stride()`; the strides are `(n, c, stride * down, stride "
-            '* across, down, across)`. Then `torch.einsum("ncijhw,ijochw->noij", windows, '
-            "weights)`.",
-        ),
-    }
-
-    def tensor(self, array: np.ndarray):
-        import torch
-
-        return torch.from_numpy(array.copy())
+    state = adapters.PyTorch.tensor
 
     def images(self, array: np.ndarray):
         """A batch whose channels lie side by side in memory: its strides are not those of rows."""
-        import torch
+        memory = self.tensor(array.transpose(0, 2, 3, 1))
+        return memory.contiguous().permute(0, 3, 1, 2)
 
-        memory = np.ascontiguousarray(array.transpose(0, 2, 3, 1))
-        return torch.from_numpy(memory).permute(0, 3, 1, 2)
-
-    def misread(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Images as known mistakes read them, by what to say of each."""
+    def misread(self, x: np.ndarray, windows: np.ndarray, view) -> dict[str, np.ndarray]:
+        """Windows as known mistakes take them, by what to say of each."""
         memory = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).reshape(x.shape)
         return {
             "reads the pixels as if they lay in memory in the order of the axes: take the strides "
-            "from `images.stride()`.": memory,
+            "from `images.stride()`.": view(memory),
         }
 
-    def misordered(self, windows: np.ndarray) -> dict[str, np.ndarray]:
-        return {}
 
-    variable = tensor
-
-    def is_tensor(self, value) -> bool:
-        import torch
-
-        return torch.is_tensor(value)
-
-
-class _TensorFlow:
+class TensorFlow(adapters.TensorFlow):
     """The same of TensorFlow."""
 
-    half, product, strides = "float64", "float32", (8, 24)
-    half_mistakes = {  # noqa: RUF012 - a constant
-        "float32": "is PyTorch's answer: TensorFlow divides int32 in float64.",
-        "int32": "is that of `counts`: `/` divides without rounding, `//` would keep the type.",
-    }
-    product_mistakes = {  # noqa: RUF012 - a constant
-        "float64": "is NumPy's answer, and PyTorch's: TensorFlow converts an array to the type of "
-        "the tensor that it meets.",
-    }
-    stride_mistakes = {  # noqa: RUF012 - a constant
-        (2, 6): "counts elements, as PyTorch does; NumPy counts bytes, four for a float32.",
-        (16, 48): "counts eight bytes for each number: TensorFlow's zeros are float32.",
-        (24, 8): "has the axes the wrong way round: which of them does `[::2]` walk along?",
-        (4, 24): "is that of the transpose: `[::2]` takes every second row of it.",
-        (24, 4): "is that of `tf.zeros((4, 6)).numpy()`, before `.T` and `[::2]`.",
-        (48, 4): "forgets `.T`, which swaps the strides.",
-        (16, 4): "would be that of a copy: `.T` and `[::2]` move no number in NumPy.",
-        (3, 4): "is the shape.",
-    }
-    changes = {"same": "a second name for the same variable."}  # noqa: RUF012 - a constant
-    keeps = {  # noqa: RUF012 - a constant
-        "row": "a tensor of its own: an index reads the variable, and what was read stays.",
-        "array": "a copy: `.numpy()` of a variable shares nothing with it.",
-        "flat": "a tensor: what was read from a variable stays when the variable changes.",
-        "turned": "a tensor: what was read from a variable stays when the variable changes.",
-    }
-    causes = ("E", "A", "B")
-    other_causes = {  # noqa: RUF012 - a constant
-        "C": "each image has as many elements in one row as in its grid.",
-        "D": "TensorFlow's tensors have no strides, and `tf.reshape` takes every tensor.",
-        "F": "every axis that is named is there.",
-    }
     unchanged_note = (
         "change the variable itself, with `assign`, `assign_add` or a method that begins with "
         "`scatter`. `tf.tensor_scatter_nd_add` makes a new tensor, and `confusion = ...` only "
         "moves the name."
     )
     once_note = "`scatter_nd_add` adds up what comes more than once, `scatter_nd_update` does not."
-    given, images_shape = (0, 2, 3, 1), "(n, height, width, channels)"
-    weights_axes, result_axes = (0, 1, 4, 5, 3, 2), (0, 2, 3, 1)
+    given, weights_axes, result_axes = (0, 2, 3, 1), (0, 1, 4, 5, 3, 2), (0, 2, 3, 1)
     result_note = "(n, rows, columns, outputs)."
-    hints = {  # noqa: RUF012 - a constant
-        "predict": (
-            _PREDICT,
-            "`tf.zeros((4, 6)).numpy()` has strides of (24, 4) bytes; `.T` swaps them, and `[::2]` "
-            "doubles the first of the two. For `changed`: what is read from a variable is a value.",
-            "float64 and float32; (5, 1, 3) and (4, 3) give (5, 4, 3). Only `same` is the variable "
-            "itself; the four others were read before it changed.",
-        ),
-        "explain_error": (
-            _WHERE,
-            "The first: build a new tensor, from a column of zeros and the other columns. The "
-            "second: what becomes of the axis that the mean is taken over?",
-            "E, A, B. `tf.concat([tf.zeros((len(images), 1)), rows[:, 1:]], axis=1)`, then "
-            "`tf.reduce_mean(rows, axis=1, keepdims=True)`, then `tf.cast(rows, tf.float64) @ "
-            "tf.transpose(means)`.",
-        ),
-        "bug_hunt": (
-            _TWO_BUGS,
-            "`buffer` has shape (n,), the batch of `y` has (n, 1): print the shape of their "
-            "difference. And `predictions.append(buffer)` appends the same variable each time.",
-            "Write `y_hat = tf.linalg.matvec(tf.gather(X, batch), w)` without a buffer, take the "
-            "error from `tf.gather(y, batch)[:, 0]`, and append `y_hat`.",
-        ),
-        "translation": (
-            "Three things to find: how to add where a place comes twice, how to change a variable "
-            "itself, how to pick one entry of each row.",
-            "`confusion.scatter_nd_add(places, values)` adds in place, also where a place comes "
-            "twice. `places` has shape (n, 2): a row and a column for each example.",
-            "`guesses = tf.argmax(scores, axis=1)`; `tf.stack([labels, guesses], axis=1)` gives "
-            "the places, `tf.ones(len(labels), confusion.dtype)` the values. Return "
-            "`tf.gather(scores, labels, axis=1, batch_dims=1)`.",
-        ),
-        "locally_connected": (
-            "Two steps: a tensor of all windows, of shape (n, rows, columns, height, width, "
-            "channels), and one `einsum` with the weights. Which letters are summed over?",
-            "`tf.image.extract_patches(images, [1, height, width, 1], [1, stride, stride, 1], "
-            '[1, 1, 1, 1], "VALID")` gives all windows, each as one row of numbers in the order '
-            "(height, width, channels): `tf.reshape` unfolds it.",
-            "`rows, columns, height, width, channels, _ = weights.shape`; reshape the patches to "
-            "`(-1, rows, columns, height, width, channels)`. Then "
-            '`tf.einsum("nijhwc,ijhwco->nijo", windows, weights)`.',
-        ),
-    }
+    images, state = adapters.TensorFlow.tensor, adapters.TensorFlow.variable
 
-    def tensor(self, array: np.ndarray):
-        import tensorflow as tf
-
-        return tf.constant(array)
-
-    images = tensor
-
-    def misread(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        return {}
-
-    def misordered(self, windows: np.ndarray) -> dict[str, np.ndarray]:
-        """Windows as known mistakes unfold them, by what to say of each."""
+    def misread(self, x: np.ndarray, windows: np.ndarray, view) -> dict[str, np.ndarray]:
         n, c, rows, columns, height, width = windows.shape
         patches = windows.transpose(0, 2, 3, 4, 5, 1)
         channels_first = patches.reshape(n, rows, columns, c, height, width)
@@ -260,97 +82,158 @@ class _TensorFlow:
             ),
         }
 
-    def variable(self, array: np.ndarray):
-        import tensorflow as tf
 
-        return tf.Variable(array)
+class Dtype(Answer):
+    """A type: its name, or NumPy's or the framework's own object for it."""
 
-    def is_tensor(self, value) -> bool:
-        import tensorflow as tf
+    wanted = 'the name of a type, such as "int32"'
 
-        return tf.is_tensor(value)
+    def _read(self, answer, half: str) -> str:
+        if isinstance(answer, type):
+            answer = answer.__name__  # np.float32
+        text = answer if isinstance(answer, str) else getattr(answer, "name", str(answer))
+        text = text.strip().rpartition(".")[2]  # torch.float32
+        return DTYPES[DTYPES.index(text)]
 
 
-def predict(framework, half_dtype, product_dtype, difference_shape, view_strides, changed) -> str:
+class Names(Answer):
+    """A set of the five names; the table says of each what it is."""
+
+    wanted = 'a set of names in quotes, such as {"row", "flat"}, out of the five'
+
+    def _read(self, answer, half: str) -> set[str]:
+        if not isinstance(answer, set | frozenset | list | tuple):
+            raise TypeError
+        return {NAMES[NAMES.index(name)] for name in answer}
+
+    def _sentence(self, given: set[str], half: str) -> str:
+        about, right = resolve(self.mistakes, half), resolve(self.right, half)
+        for name in NAMES:
+            if name in given - right:
+                return f"has `{name}` in it, which is {about[name]}"
+        lacking = next(name for name in NAMES if name in right - given)
+        return f"lacks `{lacking}`, which is {about[lacking]}"
+
+    def wrong(self, half: str) -> Iterator[tuple[set[str], str]]:
+        for name in NAMES:
+            answer = resolve(self.right, half) ^ {name}
+            yield answer, self._sentence(answer, half)
+
+
+@task(
+    half_dtype=Dtype(
+        Halves("float32", "float64"),
+        Halves(
+            {
+                "float64": "is TensorFlow's answer: PyTorch divides whole numbers in its default "
+                "float.",
+                "int64": "is that of `counts`: `/` divides without rounding, `//` would keep the "
+                "type.",
+            },
+            {
+                "float32": "is PyTorch's answer: TensorFlow divides int32 in float64.",
+                "int32": "is that of `counts`: `/` divides without rounding, `//` would keep the "
+                "type.",
+            },
+        ),
+    ),
+    product_dtype=Dtype(
+        Halves("float64", "float32"),
+        Halves(
+            {"float32": "is TensorFlow's answer: PyTorch promotes to the type that holds both."},
+            {
+                "float64": "is NumPy's answer, and PyTorch's: TensorFlow converts an array to the "
+                "type of the tensor that it meets.",
+            },
+        ),
+    ),
+    difference_shape=Shape(
+        (5, 4, 3),
+        {
+            (5, 3): "takes the axis of length 1 away: it is stretched to 4.",
+            (4, 3): "leaves out the first axis: where one shape has no axis, the other's counts.",
+            (5, 1, 3): "is the shape of the first: its axis of length 1 is stretched to 4.",
+            (4, 5, 3): "has two axes swapped: align the shapes at their last axes.",
+            (5, 4): "lacks the last axis: nothing is summed here.",
+            (5, 4, 3, 3): "has an axis too many: equal lengths go together.",
+        },
+        "is not {}: go axis by axis.",
+    ),
+    view_strides=Shape(
+        Halves((2, 6), (8, 24)),
+        Halves(
+            {
+                (8, 24): "is in bytes, as NumPy counts; PyTorch counts elements.",
+                (6, 2): "has the axes the wrong way round: which of them does `[::2]` walk along?",
+                (1, 6): "is that of the transpose: `[::2]` takes every second row of it.",
+                (6, 1): "is that of `torch.zeros(4, 6)`, before `.T` and `[::2]`.",
+                (12, 1): "forgets `.T`, which swaps the strides.",
+                (4, 1): "would be that of a copy: `.T` and `[::2]` move no number.",
+                (3, 4): "is the shape.",
+            },
+            {
+                (2, 6): "counts elements, as PyTorch does; NumPy counts bytes, four for a float32.",
+                (16, 48): "counts eight bytes for each number: TensorFlow's zeros are float32.",
+                (24, 8): "has the axes the wrong way round: which of them does `[::2]` walk along?",
+                (4, 24): "is that of the transpose: `[::2]` takes every second row of it.",
+                (24, 4): "is that of `tf.zeros((4, 6)).numpy()`, before `.T` and `[::2]`.",
+                (48, 4): "forgets `.T`, which swaps the strides.",
+                (16, 4): "would be that of a copy: `.T` and `[::2]` move no number in NumPy.",
+                (3, 4): "is the shape.",
+            },
+        ),
+        "is not {}: go axis by axis.",
+    ),
+    changed=Names(
+        Halves({"same", "row", "array", "flat"}, {"same"}),
+        Halves(
+            {
+                "same": "a second name for the same tensor.",
+                "row": "a view: an index of whole numbers only moves the start.",
+                "array": "the same memory: `.numpy()` copies nothing.",
+                "flat": "a view: `reshape` copies only where no strides fit.",
+                "turned": "a copy: no strides walk through the transpose in one row.",
+            },
+            {
+                "same": "a second name for the same variable.",
+                "row": "a tensor of its own: an index reads the variable, and what was read stays.",
+                "array": "a copy: `.numpy()` of a variable shares nothing with it.",
+            }
+            | dict.fromkeys(
+                ("flat", "turned"),
+                "a tensor: what was read from a variable stays when the variable changes.",
+            ),
+        ),
+    ),
+)
+def predict(framework) -> str:
     """Types, shapes, strides and sharing, known before the code runs."""
-    _dtype("half_dtype", half_dtype, framework.half, framework.half_mistakes)
-    _dtype("product_dtype", product_dtype, framework.product, framework.product_mistakes)
-    mistakes = {
-        (5, 3): "takes the axis of length 1 away: it is stretched to 4.",
-        (4, 3): "leaves out the first axis: where one shape has no axis, the other's counts.",
-        (5, 1, 3): "is the shape of the first: its axis of length 1 is stretched to 4.",
-        (4, 5, 3): "has two axes swapped: align the shapes at their last axes.",
-        (5, 4): "lacks the last axis: nothing is summed here.",
-        (5, 4, 3, 3): "has an axis too many: equal lengths go together.",
-    }
-    _numbers("difference_shape", difference_shape, (5, 4, 3), mistakes)
-    _numbers("view_strides", view_strides, framework.strides, framework.stride_mistakes)
-    for name in (names := _names(changed)):
-        if name in framework.keeps:
-            raise Wrong(f"`changed` has `{name}` in it, which is {framework.keeps[name]}")
-    for name, what in framework.changes.items():
-        if name not in names:
-            raise Wrong(f"`changed` lacks `{name}`, which is {what}")
     return "All five are right. The next cell lets the framework say so itself."
 
 
-def _dtype(name: str, answer, right: str, mistakes: dict) -> None:
-    """Judge a type: its name, or NumPy's or the framework's own object for it."""
-    if isinstance(answer, type):
-        answer = answer.__name__  # np.float32
-    text = answer if isinstance(answer, str) else getattr(answer, "name", str(answer))
-    text = str(text).strip().rpartition(".")[2]  # torch.float32
-    if text not in DTYPES:
-        given = repr(answer) if isinstance(answer, str) else f"a `{type(answer).__name__}`"
-        raise Wrong(f'`{name}` must be the name of a type, such as "int32"; it is {given}.')
-    if text != right:
-        raise Wrong(f"`{name}` {mistakes.get(text, f'is not {text}.')}")
+def _cause(pytorch: str, tensorflow: str) -> Choice:
+    other = "it is the cause of another of the three."
+    shared = {
+        "C": "each image has as many elements in one row as in its grid.",
+        "F": "every axis that is named is there.",
+    }
+    notes = Halves(
+        dict.fromkeys("DAB", other)
+        | shared
+        | {
+            "E": "PyTorch's tensors may be changed, and the line that raises it assigns to no part."
+        },
+        dict.fromkeys("EAB", other)
+        | shared
+        | {"D": "TensorFlow's tensors have no strides, and `tf.reshape` takes every tensor."},
+    )
+    del notes.pytorch[pytorch], notes.tensorflow[tensorflow]
+    return Choice(Halves(pytorch, tensorflow), notes)
 
 
-def _numbers(name: str, answer, right: tuple[int, ...], mistakes: dict) -> None:
-    """Judge a tuple of whole numbers."""
-    try:
-        given = tuple(answer)
-        whole = all(isinstance(number, int | np.integer) for number in given)
-    except Exception:  # whatever the answer's own code does
-        whole = False
-    if not whole or isinstance(answer, str | set | dict):
-        shown = (
-            repr(answer)
-            if isinstance(answer, int | float | str)
-            else (f"a `{type(answer).__name__}`")
-        )
-        raise Wrong(f"`{name}` must be a tuple of whole numbers; it is {shown}.")
-    if given != right:
-        raise Wrong(f"`{name}` {mistakes.get(given, f'is not {given}: go axis by axis.')}")
-
-
-def _names(answer) -> set[str]:
-    """The names in an answer, which must be some of `NAMES`."""
-    wanted = "`changed` must be a set of names in quotes"
-    if not isinstance(answer, set | frozenset | list | tuple):
-        raise Wrong(f'{wanted}, such as {{"row", "flat"}}; it is a `{type(answer).__name__}`.')
-    for name in answer:
-        if not (isinstance(name, str) and name in NAMES):
-            given = repr(name) if isinstance(name, str) else f"a `{type(name).__name__}`"
-            raise Wrong(f"{wanted}, out of the five; {given} is none of them.")
-    return set(answer)
-
-
-def explain_error(framework, first_cause, second_cause, third_cause, similarity) -> str:
+@task(first_cause=_cause("D", "E"), second_cause=_cause("A", "A"), third_cause=_cause("B", "B"))
+def explain_error(framework, similarity) -> str:
     """Name the causes of three errors, and mend the function that raises them."""
-    answers = {
-        "first_cause": first_cause, "second_cause": second_cause, "third_cause": third_cause,
-    }  # fmt: skip
-    for (name, answer), right in zip(answers.items(), framework.causes, strict=True):
-        letter = answer.strip().upper() if isinstance(answer, str) else None
-        if letter not in (*framework.causes, *framework.other_causes):
-            given = repr(answer) if isinstance(answer, str) else f"a `{type(answer).__name__}`"
-            raise Wrong(f'`{name}` must be one of the letters "A" to "F"; it is {given}.')
-        if letter in framework.other_causes:
-            raise Wrong(f"`{name}` is not {letter}: {framework.other_causes[letter]}")
-        if letter != right:
-            raise Wrong(f"`{name}` is not {letter}, which is the cause of another of the three.")
     # Sixteenths, and powers of two: float32 computes all means exactly, before or after the cast.
     rng = np.random.default_rng()
     images = (rng.integers(17, size=(4, 2, 16)) / 16).astype("float32")
@@ -381,13 +264,11 @@ def explain_error(framework, first_cause, second_cause, third_cause, similarity)
         "subtracts no mean.": _similarity(images, means, centre=False),
     }
     note = "a row for each image, a column for each mean."
-    if got.shape == right.shape and _nearly(got, right):
-        raise Wrong(
-            "The result agrees to about seven digits only: something was computed in float32 with "
-            "`means` in it."
-        )
-    compare("The result", result, right, shape_note=note, mistakes=mistakes)
-    _is_tensor(framework, "The result", result)
+    nearly_note = "something was computed in float32 with `means` in it."
+    compare(
+        "The result", result, right, shape_note=note, nearly_note=nearly_note, mistakes=mistakes
+    )
+    must_be_tensor(framework, "The result", result)
     return "Three causes named, and the scores agree to twelve digits, for images of 2 x 16 pixels."
 
 
@@ -420,13 +301,7 @@ def bug_hunt(framework, evaluate) -> str:
     batches = list(rng.permutation(24).reshape(4, 6))
     given = {name: framework.tensor(array) for name, array in (("X", x), ("y", y), ("w", w))}
     result = call(evaluate, **given, batches=[batch.copy() for batch in batches])
-    if not isinstance(result, tuple | list) or len(result) != 2:
-        kind = type(result).__name__
-        raise Wrong(f"The function must return `losses, predictions`; it returns a `{kind}`.")
-    losses, predictions = result
-    for name, answer in (("losses", losses), ("predictions", predictions)):
-        if answer is ...:
-            raise NotAttempted(f"The function still returns `...` for {name}.")
+    losses, predictions = parts("evaluate", result, "losses", "predictions")
     right = np.stack([x[batch] @ w for batch in batches])
     errors = right - np.stack([y[batch, 0] for batch in batches])
     pairs = np.stack([x[batch] @ w - y[batch] for batch in batches])
@@ -467,9 +342,9 @@ def translation(framework, tally) -> str:
     counts, every_right = np.zeros((k, k)), np.zeros((k, k))
     np.add.at(counts, (labels, guesses), 1)
     np.add.at(every_right, (labels, labels), 1)
-    confusion = framework.variable(start)
+    confusion = framework.state(start)
     given = {"scores": framework.tensor(scores), "labels": framework.tensor(labels)}
-    result = _call_with(tally, confusion, **given)
+    result = call_changing(tally, (confusion,), **given)
     after = to_numpy(confusion)
     if after.shape == start.shape and close(after, start):
         raise Wrong(f"`confusion` is as it was: {framework.unchanged_note}")
@@ -494,7 +369,7 @@ def translation(framework, tally) -> str:
     if shape == (n, n):
         note = "the label of each example picks in its own row only, not in every row."
     compare("The result", result, picked, shape_note=note, mistakes=mistakes)
-    _is_tensor(framework, "The result", result)
+    must_be_tensor(framework, "The result", result)
     return "40 examples counted in place, pairs that come twice too, and 40 scores picked."
 
 
@@ -526,19 +401,14 @@ def locally_connected(framework, locally_connected) -> str:
                 _weigh(windows, w) / w[0, 0, 0].size
             ),
         }
-        mistakes |= {
-            said: _weigh(_windows(other, w, stride), w)
-            for said, other in framework.misread(x).items()
-        }
-        mistakes |= {
-            said: _weigh(other, w) for said, other in framework.misordered(windows).items()
-        }
+        misread = framework.misread(x, windows, lambda images: _windows(images, w, stride))  # noqa: B023
+        mistakes |= {said: _weigh(other, w) for said, other in misread.items()}
         axes = framework.result_axes
         mistakes = {said: array.transpose(axes) for said, array in mistakes.items()}
         right = _weigh(windows, w).transpose(axes)
         name = "The result" if stride == 2 else "With a stride of 3 the result"
         compare(name, result, right, shape_note=framework.result_note, mistakes=mistakes)
-        _is_tensor(framework, "The result", result)
+        must_be_tensor(framework, "The result", result)
     return "Strides 2 and 3, images of 7 x 10 and windows of 2 x 3 pixels: right to twelve digits."
 
 
@@ -553,24 +423,4 @@ def _weigh(windows: np.ndarray, w: np.ndarray) -> np.ndarray:
     return np.einsum("ncijhw,ijochw->noij", windows, w)
 
 
-def _call_with(function: Callable, state, **arguments):
-    """As `call`, with a first argument that the function is to change."""
-    if not callable(function):
-        return call(function)  # which says so
-    return call(lambda *others: function(state, *others), **arguments)
-
-
-def _is_tensor(framework, name: str, value) -> None:
-    if not framework.is_tensor(value):
-        raise Wrong(f"{name} is a `{type(value).__name__}`; it must be a tensor.")
-
-
-def _nearly(got: np.ndarray, right: np.ndarray) -> bool:
-    """Whether numbers agree as float32 does, and no better."""
-    if got.dtype != right.dtype or close(got, right):
-        return False
-    return bool(np.abs(got - right).max() <= 1e-5 * np.abs(right).max())
-
-
-ADAPTERS = {"pytorch": _PyTorch, "tensorflow": _TensorFlow}
 TASKS = (predict, explain_error, bug_hunt, translation, locally_connected)

@@ -38,47 +38,6 @@ class _PyTorch:
         3: "is the number of calls with a new pair of arguments. Nothing is kept between calls.",
         1: "is one for the definition: Python runs the function's body in every call.",
     }
-    hints = {  # noqa: RUF012 - a constant
-        "predict": (
-            "Plain PyTorch has no step before the run: which lines of `power` does a call execute?",
-            _PRODUCTS,
-            "`torch.compile` guards a graph with the shapes it was captured for. When one size "
-            "differs in the second capture, it makes that size a symbol.",
-        ),
-        "parameters_behind": (
-            "`loss.grad_fn` is the last node. Each node's `next_functions` is a tuple of pairs: a "
-            "node, or None where no gradient is wanted, and a number.",
-            "A node with an attribute `variable` is a leaf: `node.variable` is the tensor. Keep a "
-            "set of the nodes that you have met.",
-            "`waiting = [loss.grad_fn]`; while it is not empty: `node = waiting.pop()`; skip None "
-            "and what is in `seen`; add it to `seen`; keep its `variable` if it has one; then "
-            "`waiting += [parent for parent, _ in node.next_functions]`.",
-        ),
-        "explain_error": (
-            _LINE,
-            "While `torch.export` captures, `x` has a shape and no numbers. The number on the left "
-            "of `norm > limit` would be computed from them.",
-            "Put the choice into the graph: `torch.where(condition, a, b)`, or `torch.clamp` with "
-            "`max=`. The rest can stay.",
-        ),
-        "bug_hunt": (
-            "Call `probe` twice with scale 1, then look at `layer._forward_hooks`. And what does "
-            "`output *= scale` do to a tensor that a list holds already?",
-            "`register_forward_hook` returns a handle. `handle.remove()` belongs into `finally`; "
-            "or write `with layer.register_forward_hook(change):`, which removes it at the end.",
-            "Return a new tensor from the hook, `scale * output`, in place of changing the old.",
-        ),
-        "translation": (
-            "`torch.cond(condition, branch, other, (x,))` takes two functions of the same "
-            "arguments, and runs one. Each returns a tensor of the same shape.",
-            "`torch.export.export(module, (example,), dynamic_shapes=...)` takes, for each "
-            "argument, a dictionary from axis to size; `torch.export.Dim.DYNAMIC` is TensorFlow's "
-            "`None`.",
-            "`class Settle(nn.Module)` keeps `limit`; its `forward` returns `torch.cond(x.abs()"
-            ".max() > self.limit, ...)`; the example needs two numbers or more, and dynamic_shapes "
-            "is `({0: torch.export.Dim.DYNAMIC},)`.",
-        ),
-    }
 
     # Task 2
 
@@ -330,48 +289,6 @@ class _TensorFlow:
         4: "is one for each pair of tensor and number. A tensor's values start no new graph.",
         1: "would be right if `n` were a tensor. For each new Python number there is a new graph.",
         3: "is one more than the numbers that `n` has been.",
-    }
-    hints = {  # noqa: RUF012 - a constant
-        "predict": (
-            "`ran.append(n)` is Python: it runs while the function is traced, and not when the "
-            "graph runs. Which of the five calls find no graph that fits?",
-            _PRODUCTS,
-            "A trace belongs to the types and shapes of the tensors and to the values of Python's "
-            "numbers.",
-        ),
-        "parameters_behind": (
-            "`concrete.outputs[0].op` is the last operation. The `inputs` of an operation are "
-            "tensors, and each has the operation that made it, `tensor.op`.",
-            "A variable enters as a placeholder. `concrete.graph.captures` lists pairs, the tensor "
-            "outside and its placeholder inside; outside is the variable's `handle`.",
-            "`waiting = [concrete.outputs[0].op]`; while it is not empty: `op = waiting.pop()`; "
-            "skip it if its name is in `seen`; add that; then `waiting += [t.op for t in "
-            "op.inputs]`. Then keep each of `concrete.variables` with a pair (outer, inner) of "
-            "which `outer is variable.handle` and `inner.op.name in seen`.",
-        ),
-        "explain_error": (
-            _LINE,
-            "`min` is Python's own: it asks whether one number is less than the other, and takes a "
-            "bool. AutoGraph rewrites `if` and `while`, and leaves `min` alone.",
-            "Let the graph take the smaller one: `tf.minimum`. The rest can stay.",
-        ),
-        "bug_hunt": (
-            "Which lines of `augment` run in the second call? Put a `print` beside them.",
-            "What is to change from call to call must be in the graph: a `tf.Variable`, and "
-            "TensorFlow's own random numbers. Make the variable outside of `augment`.",
-            "`count = tf.Variable(0)` in `make_augment`, `count.assign_add(1)` in `augment`; then "
-            "`if tf.random.uniform([]) < 0.5:`, which AutoGraph puts into the graph. Return "
-            "`count.read_value()`.",
-        ),
-        "translation": (
-            "What remembers between two runs of the session? Make each a `tf.Variable` in `build`, "
-            "outside of the functions.",
-            "A placeholder with `None` in its shape becomes `tf.TensorSpec([None, 3], tf.float64)` "
-            "in `@tf.function(input_signature=[...])`; `tf.gradients` becomes a `GradientTape`.",
-            "`train`: the loss under a tape; `rate = lr / (1 + steps)`, with `steps` of type "
-            "float64; `w.assign_sub(rate * tape.gradient(loss, w))`; `steps.assign_add(1)`; return "
-            "the loss. A tf.function runs what has effects in the order of the lines.",
-        ),
     }
 
     # Task 2

@@ -38,39 +38,6 @@ class _PyTorch:
     dense_note = "`nn.Linear` keeps (outputs, inputs)."
     logits_note = "`F.cross_entropy` takes the network's output as it is."
     velocity_note = "`torch.optim.SGD` multiplies the whole velocity by the newest learning rate."
-    hints = {  # noqa: RUF012 - a constant
-        "predict": (
-            _PARAMETERS,
-            "Padding 1 keeps height and width under a 3 x 3 window; pooling halves them. PyTorch "
-            "puts the channels right after the batch.",
-            _LOSS,
-        ),
-        "transport": (
-            "Print the shapes: those of `weights`, and those of `model.state_dict()`.",
-            "`array.transpose(...)` takes, for each new axis, the number of the old one. From "
-            "(height, width, inputs, outputs) you want (outputs, inputs, height, width).",
-            "`model.dense.bias.copy_(torch.from_numpy(array))` under `torch.no_grad()` writes into "
-            "a parameter, and converts to its dtype.",
-        ),
-        "flatten_order": (
-            "A row of `kernel` belongs to one pixel of one channel. In Keras's order the channel "
-            "changes fastest from row to row, in PyTorch's the column of the picture.",
-            "Give each axis its own dimension: `kernel.reshape(height, width, channels, -1)`.",
-            "Then transpose to (outputs, channels, height, width), and flatten the last three.",
-        ),
-        "bug_hunt": (
-            "What does the network return, and what does `F.cross_entropy` say that it takes?",
-            "Print `model[0].bias.grad` after each `backward()`: is the last batch forgotten?",
-            "`F.cross_entropy` applies softmax itself; `backward()` adds to what is in `.grad`.",
-        ),
-        "translation": (
-            _MOMENTUM,
-            "Keras: `velocity = momentum * velocity - lr * gradient`, then `weight += velocity`. "
-            "Where does an old step keep its learning rate?",
-            "Keep a list of velocities, `torch.zeros_like(p)` for each parameter `p`, and change "
-            "both in place, under `torch.no_grad()`.",
-        ),
-    }
 
     def own(self, weights: dict) -> dict:
         return weights
@@ -116,40 +83,6 @@ class _TensorFlow:
     dense_note = "`Dense` keeps (inputs, outputs)."
     logits_note = "Keras's losses take probabilities unless they are told `from_logits=True`."
     velocity_note = "In `keras.optimizers.SGD` old gradients keep the learning rate they came with."
-    hints = {  # noqa: RUF012 - a constant
-        "predict": (
-            _PARAMETERS,
-            'Padding "same" keeps height and width under a 3 x 3 window; pooling halves them. '
-            "Keras puts the channels last.",
-            _LOSS,
-        ),
-        "transport": (
-            "Print the shapes: those of `weights`, and those of `model.weights`.",
-            "`array.transpose(...)` takes, for each new axis, the number of the old one. From "
-            "(outputs, inputs, height, width) you want (height, width, inputs, outputs).",
-            '`model.get_layer("dense").set_weights([kernel, bias])` writes into the variables of a '
-            "layer, and converts to their dtype.",
-        ),
-        "flatten_order": (
-            "A column of `weight` belongs to one pixel of one channel. In PyTorch's order the "
-            "column of the picture changes fastest, in Keras's the channel.",
-            "Give each axis its own dimension: `weight.reshape(-1, channels, height, width)`.",
-            "Then transpose to (height, width, channels, outputs), and flatten the first three.",
-        ),
-        "bug_hunt": (
-            "What does the network return, and what does the loss take if it is told nothing?",
-            "Print `loss.shape`. What is the gradient of a loss that is not a single number?",
-            "This form of a loss returns one number for each example, and the tape differentiates "
-            "their sum.",
-        ),
-        "translation": (
-            _MOMENTUM,
-            "PyTorch: `velocity = momentum * velocity + gradient`, then `weight -= lr * velocity`. "
-            "Which learning rate multiplies an old gradient?",
-            "Keep a list of velocities, `tf.Variable(tf.zeros_like(w))` for each `w` of "
-            "`model.trainable_variables`; change both with `assign` and `assign_sub`.",
-        ),
-    }
 
     def own(self, weights: dict) -> dict:
         return _keras_layout(weights)

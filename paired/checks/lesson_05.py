@@ -101,58 +101,6 @@ class _PyTorch:
     collected = ("norm.running_mean", "norm.running_var", "norm.num_batches_tracked")
     state_kind = "a name in `net.state_dict()`"
     mode_note = "Which method changes the mode?"
-    hints = {  # noqa: RUF012 - a constant
-        "predict": (
-            _NAN,
-            "A module's hooks run when the module is called, with or without gradients, and not "
-            "when its method `forward` is. Backward hooks run when a gradient arrives, complete.",
-            "NaN == NaN is false: 0. NaN != NaN is true: 2. Four calls and one under no_grad: 5. "
-            "One gradient arrives at the layer's output, and one at `y`, after the sum: 1 and 1.",
-        ),
-        "explain_error": (
-            "`PowBackward0` is the derivative of `difference**2`: two times the difference, times "
-            "what arrives from `squares`. Which of both is not finite?",
-            f"{_ROOT} So the root must never see a zero: what could it see instead, in those rows, "
-            "and what must come out of them in the end?",
-            "Use `torch.where` twice: before the root, to give it a 1 in place of a 0, and after "
-            "it, to choose 0 there. Only before is not enough, and only after neither.",
-            "B, and `squares`. `zero = squares == 0`; `safe = torch.where(zero, 1.0, squares)`; "
-            "`distance = torch.where(zero, 0.0, safe.sqrt())`.",
-        ),
-        "first_inf": (
-            "`pdb.runcall(free_energy, X, W)` opens a debugger at the first line. `n` goes a line "
-            "on; `p grown.isfinite().all()` asks. The first that says False is the one.",
-            f"{_STEADY} Or ask `torch.logaddexp`. Then run again, with large scores.",
-            f"{_ODDS}: that is what `torch.logsumexp` does.",
-            '"grown". `gate = torch.logaddexp(scores, torch.zeros_like(scores))`, and `energy = '
-            "-torch.logsumexp(-gate, dim=1)`.",
-        ),
-        "evaluation": (
-            "Copy `net.state_dict()` before and after a call, tensor by tensor, and compare. What "
-            "do layers do otherwise in training than in evaluation?",
-            "`model.eval()` and `model.train(mode)` change the mode; `model.training` says it. "
-            "Then print the shapes of `model(X).argmax(dim=1)`, of `y` and of what `==` makes of "
-            "both. And which batch counts how much in a mean of means?",
-            '"norm.running_mean". Remember `model.training`, call `model.eval()`, and set it back '
-            "by `model.train(...)`. Compare with `y[:, 0]`, and put the results of all batches "
-            "into one tensor (`torch.cat`) before you take the mean.",
-        ),
-        "live": (
-            "The debugger opens in `require_finite`, which got a loss, and knows no readings. `w` "
-            "lists the functions that wait for it; `up` goes to the one that called it.",
-            "In `run_batch`, `p readings` and `p serials` belong together, row by row. What does "
-            "`log1p` not take?",
-            _READING,
-        ),
-        "translation": (
-            "`module.register_forward_hook(function)` calls `function(module, inputs, output)` "
-            "after each call of the module, and returns a handle with a method `remove`.",
-            "Hooks run in the order of the calls: append the names of bad outputs to a list. "
-            "`named_modules()` gives names; a module without children is a layer.",
-            "One hook for each layer, `model(X)` under `torch.no_grad()` and in a `try:`, "
-            "`handle.remove()` for each in its `finally:`, and then `bad[0] if bad else None`.",
-        ),
-    }
     eagerly = staticmethod(contextlib.nullcontext)
 
     def data(self, array: np.ndarray):
@@ -293,61 +241,6 @@ class _TensorFlow:
     collected = ("norm/moving_mean", "norm/moving_variance")
     state_kind = "the `path` of one of `net.weights`"
     mode_note = "Which argument says so?"
-    hints = {  # noqa: RUF012 - a constant
-        "predict": (
-            _NAN,
-            "What is Python's own (`count.update`, a breakpoint) runs while the function is "
-            "traced, and what is TensorFlow's (`tf.print`) whenever the graph runs. Which calls "
-            "trace?",
-            "NaN == NaN is false: 0. NaN != NaN is true: 2. Traced for a scalar, for 3.0, for 4.0 "
-            "and for a vector: 4. Run five times: 5. Without graphs each call is Python: 5.",
-        ),
-        "explain_error": (
-            "`SqrtGrad` computes the gradient of `squares` from the root, its input 0, and from "
-            "what arrives, its input 1. Which input makes the infinity?",
-            f"{_ROOT} So the root must never see a zero: what could it see instead, in those rows, "
-            "and what must come out of them in the end?",
-            "Use `tf.where` twice: before the root, to give it a 1 in place of a 0, and after it, "
-            "to choose 0 there. Only before is not enough, and only after neither.",
-            "B, and `squares`. `zero = squares == 0`; `safe = tf.where(zero, "
-            "tf.ones_like(squares), squares)`; `distance = tf.where(zero, tf.zeros_like(squares), "
-            "tf.sqrt(safe))`.",
-        ),
-        "first_inf": (
-            "Call `run(free_energy, X, W, debug=True)` in a cell of its own. There, "
-            "`run -f has_inf_or_nan` stops after the run, and lists the nodes that are not "
-            "finite. `ni NODE` names a node's inputs: walk back to the one whose inputs are fine.",
-            f"{_STEADY} Or ask `tf.nn.softplus`. Then debug again: something else is not finite.",
-            f"{_ODDS}: that is what `tf.reduce_logsumexp` does.",
-            '"gate/grown". `gate = tf.nn.softplus(scores)`, and `energy = -tf.reduce_logsumexp('
-            "-gate, axis=1)`.",
-        ),
-        "evaluation": (
-            "Copy `net.get_weights()` before and after a call, array by array, and compare. What "
-            "do layers do otherwise in training than in evaluation?",
-            "Which argument of `model(...)` says that this is no training? Then print the shapes "
-            "of the `argmax`, of `y` and of what `==` makes of both. And which batch counts how "
-            "much in a mean of means?",
-            '"net/norm/moving_mean". Write `training=False`. Compare with `y[:, 0]`, and put the '
-            "results of all batches into one tensor (`tf.concat`) before you take the mean.",
-        ),
-        "live": (
-            "The function with the batch is not on the stack, since a graph runs. What lets "
-            "Python run it instead, line by line?",
-            "`tf.config.run_functions_eagerly(True)`, then `debug_feed()` again, and `up`. In "
-            "`run_batch`, `p readings` and `p serials` belong together, row by row. What does "
-            "`log1p` not take? Afterwards, set it back to `False`.",
-            _READING,
-        ),
-        "translation": (
-            "There are no hooks; but a network knows the symbolic output of each of its layers: "
-            "`layer.output`, for each of `model.layers`.",
-            "`keras.Model(inputs, outputs)` takes a list of outputs: a network that shares the "
-            "layers, and returns what each of them gives.",
-            "`probe = keras.Model(model.inputs, [layer.output for layer in model.layers])`; then "
-            "walk through `zip(model.layers, probe(X))`, and return the first bad layer's name.",
-        ),
-    }
 
     def data(self, array: np.ndarray):
         import tensorflow as tf

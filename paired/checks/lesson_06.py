@@ -5,7 +5,6 @@ tasks with what it makes of the very weights that a patient (`lesson_06_patients
 """
 
 import contextlib
-import io
 import json
 import math
 import pathlib
@@ -16,7 +15,6 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from paired import dashboards, events
 from paired.checks import (
@@ -40,35 +38,6 @@ _UNFLUSHED = "Close the writer: until then its files may lack the last events."
 # How often a sign has to be logged, and how near to the end of the training.
 _FEWEST, _END = 16, 10
 _AGREEING = 0.9  # the share of its points that have to be what NumPy says
-
-
-class _Point(NamedTuple):
-    """One entry of an event file."""
-
-    run: str
-    kind: str
-    tag: str
-    step: int
-    value: np.ndarray
-
-
-def _points(folder: str | pathlib.Path) -> list[_Point]:
-    """Everything in the event files of a folder and of those in it, in the order of writing."""
-    events.prepare()
-    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
-    from tensorboard.util import tensor_util
-
-    folder, found = pathlib.Path(folder), []
-    for path in sorted(folder.rglob("*tfevents*")):
-        kinds: dict[str, str] = {}
-        run = path.parent.relative_to(folder).as_posix()
-        for event in EventFileLoader(str(path)).Load():
-            for value in event.summary.value:
-                # Only the first entry of a tag says of what kind it is.
-                kind = kinds.setdefault(value.tag, value.metadata.plugin_data.plugin_name)
-                array = tensor_util.make_ndarray(value.tensor)
-                found.append(_Point(run, kind, value.tag, event.step, array))
-    return found
 
 
 @contextlib.contextmanager
@@ -104,61 +73,6 @@ class _PyTorch(patients.PyTorch):
     one_step = "`add_scalar` without `global_step` logs at step 0, each time."
     clip_note = "`clip_grad_norm_` changes the gradients in place: log before it."
     pictures_note = "`add_images` puts the digits side by side, in one picture"
-    hints = {  # noqa: RUF012 - a constant
-        "predict": (
-            "TensorBoard reads files of any length, and keeps a sample of each tag: 1,000 points "
-            "of a scalar, fewer of what is larger.",
-            "Ten pictures. Without `global_step` an event is written with the step 0. A scalar is "
-            "stored as float32, whose 24 bits hold each whole number up to 2**24 = 16777216.",
-            "1000, 10, 1. The weights of 4 and 1 are 1/2 and 1: (4 / 2 + 1) / (1 / 2 + 1) = 2. "
-            "And 16777217 is rounded to the even neighbour, 16777216.",
-        ),
-        "missing_view": (
-            "`add_histogram(tag, tensor, step)` takes a parameter's `.grad`; `named_parameters()` "
-            "gives names and parameters. `record_if` is an `if`.",
-            "When does `.grad` hold what the batch gives? After `backward()`, before "
-            "`clip_grad_norm_`, which changes it in place.",
-            "Between both: `if step % 5 == 0: for name, parameter in model.named_parameters(): "
-            'writer.add_histogram(f"gradient/{name}", parameter.grad, step)`.',
-        ),
-        "bug_hunt": (
-            "Read the error: which shape does `add_images` get, and which does it expect? Then "
-            "mend it, run again, and look with `events.read`, or in TensorBoard, at what is there.",
-            "Ask of each call: at which step? into which folder? in which range are the pixels? "
-            "And of the writer: who closes it?",
-            "`with SummaryWriter(folder / name) as writer:` for each run, `step` as the last "
-            "argument of `add_scalar`, and `images[:, None] / 16`, of shape (n, 1, 8, 8), for the "
-            "images.",
-        ),
-        "panel": (
-            '`json.loads(window)["content"]["data"]` is a list of lines, each a dict with "name", '
-            '"x" and "y". A `null` in JSON is `None` in Python: log NaN, and leave it out of the '
-            "error.",
-            "`np.float32(y)` is what the event will hold: compare it with y, as float64. "
-            "`int(x) != x` finds what is no step; PyTorch itself would cut it off.",
-            _PANEL_HINT.format("writer.add_scalar"),
-        ),
-        "examine": (
-            "What would each illness change that you could count or measure? Which of these do you "
-            "see in a loss, and for which do you need gradients, activations, or the images?",
-            "A dead unit is 0 for *every* image: `(units == 0).all(dim=0)`, where `units = "
-            "patient.model[:-1](patient.X_test)`. A leak is in the images: compare rows, as bytes "
-            "(`row.tobytes()`), in a set.",
-            "Training loss; test loss, by `F.cross_entropy`; the share of dead units; "
-            "`torch.stack([g.norm() for g in gradients.values()]).norm()`; and once, the "
-            "number of test images whose bytes are among those of the training images.",
-        ),
-        "doctor": (
-            "Begin with what needs no training: which patient's test images are among its training "
-            "images?",
-            "Then look at step 0. What is wrong there, before any update, is a cause; what goes "
-            "wrong later may be a consequence of something else.",
-            "Gradients that are a hundred times larger at step 0 than other patients': exploding. "
-            "Most units dead at step 0: dead units. All well at step 0, and the loss jumps at once "
-            "and stays high: learning rate. The test loss rises while the training loss goes to 0: "
-            "overfitting.",
-        ),
-    }
 
     def small(self, weights: dict[str, np.ndarray]):
         """A network with one hidden layer of ReLU, and the names of its parameters."""
@@ -199,50 +113,6 @@ class _TensorFlow(patients.TensorFlow):
     one_step = "A step that is given to `as_default` stands for every call in it."
     clip_note = "`tf.clip_by_global_norm` returns others: log those that the tape gave."
     pictures_note = "`tf.summary.image` keeps `max_outputs` digits of a batch, each a picture"
-    hints = {  # noqa: RUF012 - a constant
-        "predict": (
-            _PyTorch.hints["predict"][0],
-            "Ten pictures. A step that is given to `as_default` stands for every call in it. A "
-            "scalar is stored as float32, whose 24 bits hold each whole number up to 2**24 = "
-            "16777216.",
-            _PyTorch.hints["predict"][2],
-        ),
-        "missing_view": (
-            "`tf.summary.histogram(tag, tensor, step)` takes a gradient; `variable.path` is a "
-            "variable's name. The gradients come in the order of the variables.",
-            "`clip_by_global_norm` returns new tensors. Which of both did the batch give? An `if` "
-            "does, or `with tf.summary.record_if(...)`.",
-            "After `tape.gradient`: `if step % 5 == 0: for variable, gradient in zip(variables, "
-            'gradients): tf.summary.histogram(f"gradient/{variable.path}", gradient, step)`.',
-        ),
-        "bug_hunt": (
-            "Read the error: which shape does `tf.summary.image` get, and which does it expect? "
-            "Then mend it, run again, and look with `events.read`, or in TensorBoard, at what is "
-            "there.",
-            "Ask of each call: at which step? into which folder? in which range are the pixels? "
-            "And how many pictures of a batch are kept, if nobody says how many?",
-            "A writer of its own, `tf.summary.create_file_writer(str(folder / name))`, for each "
-            "run, `step` as the last argument of `scalar`, `images[..., None] / 16`, of shape (n, "
-            "8, 8, 1), and `max_outputs=len(images)`.",
-        ),
-        "panel": (
-            _PyTorch.hints["panel"][0],
-            "`np.float32(y)` is what the event will hold: compare it with y, as float64. "
-            "`int(x) != x` finds what is no step.",
-            _PANEL_HINT.format("tf.summary.scalar"),
-        ),
-        "examine": (
-            _PyTorch.hints["examine"][0],
-            "A dead unit is 0 for *every* image: `tf.reduce_all(units == 0, axis=0)`, where "
-            "`units` come from `keras.Model(patient.model.inputs, "
-            "patient.model.layers[-2].output)`. A leak is in the images: compare rows, as bytes "
-            "(`row.tobytes()`), in a set.",
-            "Training loss; test loss, by a `SparseCategoricalCrossentropy` of logits; the share "
-            "of dead units; `tf.linalg.global_norm(list(gradients.values()))`; and once, the "
-            "number of test images whose bytes are among those of the training images.",
-        ),
-        "doctor": _PyTorch.hints["doctor"],
-    }
 
     def small(self, weights: dict[str, np.ndarray]):
         import keras
@@ -371,11 +241,11 @@ def missing_view(framework, train) -> str:
     batches = [(framework.data(x), framework.data(y)) for x, y in arrays]
     with _folder() as folder:
         call(train, model=model, batches=batches, folder=folder)
-        _view_judged(framework, _points(folder), tags, _trained(weights, arrays), model)
+        _view_judged(framework, events.points(folder), tags, _trained(weights, arrays), model)
     return "Each histogram holds the gradient that the batch gave, at the right step."
 
 
-def _view_judged(framework, points: list[_Point], tags: dict, trained: tuple, model) -> None:
+def _view_judged(framework, points: list[events.Point], tags: dict, trained: tuple, model) -> None:
     history, final = trained
     for name, array in framework.small_weights(model).items():
         if not np.allclose(array, final[name], rtol=1e-3, atol=1e-4):
@@ -383,7 +253,7 @@ def _view_judged(framework, points: list[_Point], tags: dict, trained: tuple, mo
                 "The network is trained otherwise than before: leave the training as it is."
             )
     _losses_logged(framework, points, [step["loss"] for step in history])
-    drawn = [point for point in points if point.kind == "histograms"]
+    drawn = [point for point in points if point.kind == "histogram"]
     if not drawn:
         others = {point.tag for point in points} - {"loss"}
         more = f" Of the kind it is are {_listed(others)} not." if others else ""
@@ -406,8 +276,8 @@ def _view_judged(framework, points: list[_Point], tags: dict, trained: tuple, mo
             _histogram_judged(framework, point, name, history)
 
 
-def _losses_logged(framework, points: list[_Point], losses: list[float]) -> None:
-    logged = [p for p in points if p.kind == "scalars" and p.tag == "loss"]
+def _losses_logged(framework, points: list[events.Point], losses: list[float]) -> None:
+    logged = [p for p in points if p.kind == "scalar" and p.tag == "loss"]
     if len(logged) < len(losses):
         raise Wrong(f"The event files do not hold all {len(losses)} losses. {_UNFLUSHED}")
     right = [point.step for point in logged] == list(range(len(losses)))
@@ -444,7 +314,7 @@ def _trained(weights: dict, batches: list) -> tuple[list[dict], dict]:
     return history, weights
 
 
-def _histogram_judged(framework, point: _Point, name: str, history: list[dict]) -> None:
+def _histogram_judged(framework, point: events.Point, name: str, history: list[dict]) -> None:
     """Compare a histogram with the gradient of its step."""
     now = history[point.step]
     where = f"The histogram `{point.tag}` of step {point.step}"
@@ -523,12 +393,12 @@ def bug_hunt(framework, log_runs) -> str:
     images = rng.integers(17, size=(6, 8, 8)).astype(np.float64)
     with _folder() as folder:
         call(log_runs, folder=folder, runs=runs, images=images)
-        _runs_judged(framework, _points(folder), runs, images)
+        _runs_judged(framework, events.points(folder), runs, images)
     return "Two runs with a line each, and digits that look like digits."
 
 
-def _runs_judged(framework, points: list[_Point], runs: dict, images: np.ndarray) -> None:
-    scalars = [point for point in points if point.kind == "scalars" and point.tag == "loss"]
+def _runs_judged(framework, points: list[events.Point], runs: dict, images: np.ndarray) -> None:
+    scalars = [point for point in points if point.kind == "scalar" and point.tag == "loss"]
     found = {point.run for point in scalars}
     if not scalars:
         raise Wrong(f"The event files hold no scalar `loss`. {_UNFLUSHED}")
@@ -556,8 +426,8 @@ def _runs_judged(framework, points: list[_Point], runs: dict, images: np.ndarray
     _pictures_judged(framework, points, images)
 
 
-def _pictures_judged(framework, points: list[_Point], images: np.ndarray) -> None:
-    mine = [point for point in points if point.kind == "images"]
+def _pictures_judged(framework, points: list[events.Point], images: np.ndarray) -> None:
+    mine = [point for point in points if point.kind == "image"]
     if not mine:
         raise Wrong(f"The event files hold no image. {_UNFLUSHED}")
     named = {(point.run, point.tag) for point in mine}
@@ -569,7 +439,7 @@ def _pictures_judged(framework, points: list[_Point], images: np.ndarray) -> Non
         raise Wrong(f"`digits` is logged {len(mine)} times; log the batch once, at step 0.")
     if mine[0].step != 0:
         raise Wrong(f"`digits` is at step {mine[0].step}; it must be at step 0.")
-    got = _decoded(mine[0].value)
+    got = mine[0].value.mean(axis=-1)  # of a grey picture all channels are the same
     right = framework.pictures(images)
     if got.shape != right.shape:
         raise Wrong(
@@ -597,15 +467,6 @@ def _pictures_judged(framework, points: list[_Point], images: np.ndarray) -> Non
     raise Wrong("The pictures have the right size, and other pixels than the images.")
 
 
-def _decoded(value: np.ndarray) -> np.ndarray:
-    """The pictures of an image event, (pictures, height, width), as whole numbers to 255."""
-    from PIL import Image
-
-    # Width and height come first, then one PNG for each picture.
-    pictures = [np.asarray(Image.open(io.BytesIO(png)).convert("L")) for png in value[2:]]
-    return np.stack(pictures).astype(np.float64)
-
-
 # Task 4
 
 
@@ -623,7 +484,7 @@ def panel(framework, to_tensorboard, from_tensorboard) -> str:
     for what, lines in (("", exact), ("Where values need float64: ", fine)):
         with _folder() as folder:
             lost = call(to_tensorboard, window=_window(lines), folder=folder)
-            _lines_judged(framework, what, _points(folder), lines)
+            _lines_judged(framework, what, events.points(folder), lines)
             _loss_judged(what, lost, lines)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         window = _window({"half": ([0, 1.5, 2], [1.0, 2.0, 3.0])})
@@ -668,8 +529,8 @@ def _window(lines: dict) -> str:
     return json.dumps({"command": "window", "type": "plot", "title": "loss", "content": content})
 
 
-def _lines_judged(framework, what: str, points: list[_Point], lines: dict) -> None:
-    named = {point.tag for point in points if point.kind == "scalars"}
+def _lines_judged(framework, what: str, points: list[events.Point], lines: dict) -> None:
+    named = {point.tag for point in points if point.kind == "scalar"}
     if not named:
         raise Wrong(f"{what}The event files hold no scalar. {_UNFLUSHED}")
     if named != set(lines):
@@ -762,7 +623,7 @@ def examine(framework, signs, examine) -> str:
         call(examine, patient=patient, folder=folder)
         if not patient._history:
             raise Wrong("Your function never trains: loop over `patient.train()`.")
-        points = _points(folder)
+        points = events.points(folder)
         for illness in ILLNESSES[1:]:
             _evidence(framework, patient, points, illness, signs[illness])
     return "Every sign is what it says, on a patient that you have not seen."
@@ -781,11 +642,13 @@ def _signs_judged(signs) -> None:
         raise Wrong("Two illnesses have the same tag in `signs`: each has a sign of its own.")
 
 
-def _evidence(framework, patient: Patient, points: list[_Point], illness: str, tag: str) -> None:
+def _evidence(
+    framework, patient: Patient, points: list[events.Point], illness: str, tag: str
+) -> None:
     """Raise `Wrong` unless the points of a tag are a quantity that shows an illness."""
-    mine = [point for point in points if point.tag == tag and point.kind == "scalars"]
+    mine = [point for point in points if point.tag == tag and point.kind == "scalar"]
     if not mine:
-        there = _listed({point.tag for point in points if point.kind == "scalars"})
+        there = _listed({point.tag for point in points if point.kind == "scalar"})
         raise Wrong(
             f"The event files hold no scalar `{tag}`, the sign of {illness}; they hold {there}. "
             f"{_UNFLUSHED}"
@@ -837,7 +700,7 @@ def doctor(framework, ward, folder, signs, diagnoses) -> str:
     for letter, patient in ward.items():
         if not patient._history:
             raise Wrong(f"Patient {letter} has not been examined: run the cell that does it.")
-        points = _points(folder / letter)
+        points = events.points(folder / letter)
         for illness, tag in signs.items():
             try:
                 _evidence(framework, patient, points, illness, tag)

@@ -137,3 +137,9 @@ def solution(source: str) -> str:
         for line in source.splitlines()
         if line.strip() not in (BEGIN, END) and not _is_stub(line)
     )
+
+
+def hints(source: str) -> list[str]:
+    """The steps of a Markdown cell tagged `hints`: the items of its numbered list."""
+    items = re.split(r"(?m)^\d+\.\s+", source)[1:]
+    return [" ".join(item.split()) for item in items]
