@@ -7,14 +7,6 @@ PYTHON ?= $(shell $(VENV)/bin/python -c '' 2>/dev/null && echo $(VENV)/bin/pytho
 RUN = PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/python
 LESSON_OPTION = $(if $(LESSON),--lesson "$(LESSON)")
 
-# Which environment runs which notebooks in the tests: one for both halves, or one for each.
-HALVES := $(if $(filter gpu,$(DEVICE)),.venv-gpu-pytorch:pytorch .venv-gpu-tensorflow:tensorflow,\
-	.venv:pytorch:tensorflow)
-NBVAL = --nbval-current-env --nbval-cell-timeout=120 -p paired.authors.validation -n 2 --dist loadfile
-
-# These read the records that the notebooks leave when they are validated.
-PARITY = tests/test_parity.py tests/test_planted_mistakes.py
-
 .DEFAULT_GOAL := help
 .PHONY: help env lab test doctor update lock outputs exercises sync lint format new-lesson bench \
 	pictures chromium clean
@@ -37,35 +29,8 @@ env: ## make the environment in .venv, if it is not there (every other command d
 lab: env ## open the course in JupyterLab; LESSON=04: that lesson, both halves side by side
 	@$(RUN) -m paired.machine.lab $(LESSON_OPTION) $(if $(PORT),--port "$(PORT)")
 
-test: env chromium ## prove everything: lint, tests, every stored output, every pair
-	@began=$$(date +%s); \
-	stage() { \
-		printf '\n== %s\n' "$$1"; stage=$$1; stage_began=$$(date +%s); shift; \
-		"$$@" || { printf '\nFailed at: %s. What is wrong is said above.\n' "$$stage" >&2; exit 1; }; \
-		printf '   %s s\n' "$$(($$(date +%s) - stage_began))"; \
-	}; \
-	lint() { $(MAKE) --no-print-directory lint; }; \
-	notebooks() { \
-		flags=$$1; folders=$$2; \
-		for half in $(HALVES); do \
-			set --; \
-			for framework in $$(echo "$${half#*:}" | tr : ' '); do \
-				for folder in $$folders; do set -- "$$@" $$folder/*_$$framework.ipynb; done; \
-			done; \
-			$${half%%:*}/bin/python -m pytest $$flags $(NBVAL) "$$@" || return 1; \
-		done; \
-	}; \
-	export PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; \
-	stage "1 of 6: lint" lint; \
-	stage "2 of 6: unit tests, and generated files are fresh" \
-		python -m pytest tests -m "not browser" -n 3 --dist loadgroup $(addprefix --ignore=,$(PARITY)); \
-	stage "3 of 6: every stored output of the lessons and solutions is what running gives" \
-		notebooks "--nbval --nbval-sanitize-with env/nbval-sanitize.cfg" "notebooks solutions"; \
-	stage "4 of 6: the exercises run as a student gets them" notebooks "--nbval-lax" "exercises"; \
-	stage "5 of 6: both halves of every pair are the same network" \
-		python -m pytest -n 2 $(PARITY); \
-	stage "6 of 6: JupyterLab in a real browser" python -m pytest tests -m browser; \
-	printf '\nEverything passed, in %s s.\n' "$$(($$(date +%s) - began))"
+test: env chromium ## prove everything: lint, every stored output, every pair, tests; LESSON=04: that lesson
+	@$(RUN) -m paired.authors.prove $(LESSON_OPTION)
 
 doctor: env ## what is installed, what each framework sees, and what to do about each problem
 	@$(RUN) -m paired.machine.doctor $(if $(JSON),--json)

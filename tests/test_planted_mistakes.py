@@ -14,6 +14,8 @@ import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 
+pytestmark = pytest.mark.xdist_group("planted-mistakes")  # PyTorch is imported once
+
 LESSON = "04_network"
 START = ("setup", "digits", "mlp", "load-weights", "loss", "hand-step", "training-loop")
 START += ("evaluation", "constants", "recorded-training")

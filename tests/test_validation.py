@@ -169,7 +169,7 @@ def lax(tmp_path_factory) -> Run:
     write(folder / "raises.ipynb", ("answer", "1 / 0", None), ("call", "2", None))
     write(folder / "magic.ipynb", ("answer", "%no_such_magic", None), ("call", "2", None))
     write(folder / "meant.ipynb", ("answer", "1 / 0", None, "raises-exception"))
-    return run(folder, "--nbval-lax")
+    return run(folder, "--nbval")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,161 @@
+"""Prove the course: `make test`, or one lesson of it: `make test LESSON=06`.
+
+Stages run one after the other and end with the first that fails. The browser tests, which mostly
+wait, run beside the others: what they say is kept in `.cache/browser.log`, and shown at the end.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+from paired import course
+from paired.authors import outputs
+
+_TESTS = ["-m", "pytest", "-m", "not browser", "--dist", "loadgroup"]
+_BROWSER = [sys.executable, "-m", "pytest", "tests", "-m", "browser"]
+# Two at a time, and in the order in which they are named.
+NOTEBOOKS = [
+    "-m", "pytest", "-p", "paired.authors.validation", "--nbval", "--nbval-current-env",
+    f"--nbval-cell-timeout={outputs.CELL_SECONDS}",
+    "--nbval-sanitize-with=env/nbval-sanitize.cfg",
+    "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder",
+]  # fmt: skip
+# The tests of what one lesson alone uses, besides those that have its name.
+OWN = {
+    "02": ("test_graphs",),
+    "03": ("test_backprop",),
+    "04": ("test_planted_mistakes",),
+    "05": ("test_debuggers",),
+    "06": ("test_dashboards", "test_events", "test_patients"),
+}
+_LOG = course.ROOT / ".cache" / "browser.log"
+_GRACE_SECONDS = 60
+
+
+@dataclasses.dataclass
+class Stage:
+    """A part of the proof: programs that run one after the other."""
+
+    title: str
+    commands: list[list[str]]
+
+    def passes(self) -> bool:
+        """Run the programs until one fails; whether none did."""
+        return not any(subprocess.run(each, cwd=course.ROOT).returncode for each in self.commands)
+
+
+def stages(lesson: str = "") -> list[Stage]:
+    """What proves the course, or one lesson, in order; without the browser tests.
+
+    Raises:
+        LookupError: there is no such lesson.
+    """
+    return [
+        Stage("lint", [[os.environ.get("MAKE", "make"), "--no-print-directory", "lint"]]),
+        Stage("stored outputs and pictures, solutions, and exercises as a student gets them",
+              list(_notebooks(lesson))),
+        Stage("unit tests, generated files, checks, and both halves of a pair are one network",
+              [_tests(lesson)]),
+    ]  # fmt: skip
+
+
+def _notebooks(lesson: str) -> Iterator[list[str]]:
+    """Validate the notebooks: one program, or one for each framework where each has its Python."""
+    lessons = [course.lesson(lesson)] if lesson else list(course.lessons())
+    for python in dict.fromkeys(map(course.python, course.FRAMEWORKS)):
+        halves = [half for half in course.FRAMEWORKS if course.python(half) == python]
+        # The short ones last, so that both workers end at the same time.
+        paths = [
+            each.path(half, kind)
+            for kind in ("solutions", "notebooks", "exercises")
+            for each in reversed(lessons)
+            for half in reversed(halves)
+        ]
+        yield [python, *NOTEBOOKS, *(str(path) for path in paths if path.exists())]
+
+
+def _tests(lesson: str) -> list[str]:
+    """Run the tests, or those of one lesson, after its notebooks: some read what these record."""
+    if not lesson:
+        return [sys.executable, *_TESTS, "-n", "3", "tests"]
+    own = OWN.get(course.lesson(lesson).number, ())
+    files = ("test_checks", "test_exercises", "test_parity", *own)
+    paths = [str(course.ROOT / "tests" / f"{name}.py") for name in files]
+    names = " or ".join((course.lesson(lesson).name, *own))
+    return [sys.executable, *_TESTS, "-n", "2", "-k", names, *paths]
+
+
+@contextlib.contextmanager
+def _beside(command: list[str]) -> Iterator[subprocess.Popen]:
+    """Run a program beside the block, its output in a file; interrupted where the block fails."""
+    _LOG.parent.mkdir(exist_ok=True)
+    with _LOG.open("w") as file:
+        process = subprocess.Popen(
+            command, cwd=course.ROOT, stdout=file, stderr=file, start_new_session=True
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_GRACE_SECONDS)
+                process.kill()
+                process.wait()
+
+
+def prove(parts: list[Stage], browser: list[str] | None) -> int:
+    """Run the stages, and the browser tests beside them; 1 where one fails, which is said."""
+    count, began = len(parts) + bool(browser), time.monotonic()
+
+    def passes(number: int, title: str, run) -> bool:
+        print(f"\n== {number} of {count}: {title}", flush=True)
+        start = time.monotonic()
+        if passed := run():
+            print(f"   {time.monotonic() - start:.0f} s", flush=True)
+        else:
+            print(f"\nFailed at: {title}. What is wrong is said above.", file=sys.stderr)
+        return passed
+
+    with contextlib.ExitStack() as stack:
+        for number, stage in enumerate(parts, start=1):
+            if not passes(number, stage.title, stage.passes):
+                return 1
+            if browser and number == 1:
+                process = stack.enter_context(_beside(browser))
+
+        def ended() -> bool:
+            code = process.wait()
+            print(_LOG.read_text(encoding="utf-8", errors="replace"))
+            return code == 0
+
+        if browser and not passes(count, "JupyterLab in a real browser, beside the rest", ended):
+            return 1
+    print(f"\nEverything passed, in {time.monotonic() - began:.0f} s.")
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prove the course or a lesson; 1 where something is wrong."""
+    parser = argparse.ArgumentParser(prog="make test", description=__doc__)
+    parser.add_argument("--lesson", default="", help="a number, such as 04; else all")
+    lesson = parser.parse_args(arguments).lesson
+    try:
+        return prove(stages(lesson), None if lesson else _BROWSER)
+    except LookupError as problem:
+        print(problem, file=sys.stderr)
+    except KeyboardInterrupt:
+        print("\nInterrupted: nothing is proven.", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    # Ended by `kill`, end as after Ctrl-C: the browser tests must not outlive this.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.exit(main())
