@@ -24,6 +24,7 @@ from paired import course
 
 ADDRESS = "127.0.0.1"
 FIRST_PORT, PORTS = 8888, 50
+SETTINGS = course.ROOT / "env" / "jupyter"
 JUPYTER_FOLDERS = {
     "JUPYTER_CONFIG_DIR": "config",
     "JUPYTER_DATA_DIR": "data",
@@ -71,9 +72,8 @@ def write_workspace(root: pathlib.Path, lesson: course.Lesson | None) -> str:
     else:
         name, areas = f"lesson-{lesson.number}", []
         for framework in course.FRAMEWORKS:
-            files = [lesson.path(framework, kind, root) for kind in ("notebooks", "exercises")]
-            there = [file.relative_to(root).as_posix() for file in files if file.exists()]
-            areas += [there] if there else []
+            file = lesson.path(framework, root=root)
+            areas += [[file.relative_to(root).as_posix()]] if file.exists() else []
     manager = WorkspacesManager(str(root / ".jupyter" / "workspaces"))
     if lesson or not manager.load(name)["data"]:
         manager.save(name, json.dumps({"data": dock(*areas), "metadata": {"id": name}}))
@@ -156,8 +156,12 @@ def browse(url: str) -> bool:
         return False
     secret = f"/{secrets.token_urlsafe()}"
 
+    served: list[bool] = []
+
     class Redirect(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path == secret:
+                served.append(True)
             self.send_response(http.HTTPStatus.FOUND if self.path == secret else 404)
             self.send_header("Location", url)
             self.end_headers()
@@ -166,11 +170,17 @@ def browse(url: str) -> bool:
             pass
 
     with http.server.HTTPServer((ADDRESS, 0), Redirect) as server:
-        server.timeout = 20
-        if not webbrowser.open(f"http://{ADDRESS}:{server.server_port}{secret}"):
-            return False
-        server.handle_request()
-    return True
+        address = f"http://{ADDRESS}:{server.server_port}{secret}"
+        opened: list[bool] = []
+        # Some programs that BROWSER names do not return before they have fetched the page.
+        opener = threading.Thread(
+            target=lambda: opened.append(webbrowser.open(address)), daemon=True
+        )
+        opener.start()
+        server.timeout, until = 0.2, time.monotonic() + 20
+        while not served and time.monotonic() < until and opened != [False]:
+            server.handle_request()
+    return bool(served)
 
 
 def announce(server: dict, workspace: str) -> None:
@@ -200,6 +210,8 @@ def serve(root: pathlib.Path, port: int, workspace: str) -> None:
         "ServerApp.allow_root": True,  # in a container
         "ServerApp.open_browser": False,
         "LabApp.extension_manager": "readonly",  # the other kind asks a package index
+        "LabApp.app_settings_dir": SETTINGS,
+        "LabApp.extra_labextensions_path": SETTINGS / "labextensions",
     }
     try:
         arguments = [f"--{key}={value}" for key, value in options.items()]
