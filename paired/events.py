@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-_PLUGINS = {
+# What TensorBoard's plugins call the kinds that `read` returns.
+_KINDS = {
     "scalars": "scalar", "images": "image", "audio": "audio", "histograms": "histogram",
-    "text": "text",
+    "text": "text", "graphs": "graph",
 }  # fmt: skip
 _NO_TENSORFLOW = "tensorboard.compat.notf"
 
@@ -28,6 +29,24 @@ class Audio(NamedTuple):
 
     samples: np.ndarray
     rate: int
+
+
+class Point(NamedTuple):
+    """One entry of an event file.
+
+    Attributes:
+        run: the folder of its file, relative to the folder that was read; "." for that itself.
+        kind: one of those of `read`; for any other what TensorBoard's plugin calls it.
+        tag: the name that it was logged with.
+        step: the step that it was logged at.
+        value: as `read` returns it; of another kind, as TensorBoard stores it.
+    """
+
+    run: str
+    kind: str
+    tag: str
+    step: int
+    value: np.ndarray | Audio
 
 
 def prepare() -> None:
@@ -44,11 +63,35 @@ def prepare() -> None:
         sys.modules[_NO_TENSORFLOW] = module
 
 
-def read(folder: str | pathlib.Path) -> dict[tuple[str, str], dict[int, np.ndarray | Audio]]:
-    """Everything that was logged to one run.
+def points(folder: str | pathlib.Path) -> list[Point]:
+    """Everything in the event files of a folder, and of those in it, in the order of writing.
 
     PyTorch's writer and TensorFlow's store the same things in different ways; TensorBoard's own
-    reader turns the older of the two, PyTorch's, into the newer, and so does this function.
+    loader turns the older of the two, PyTorch's, into the newer.
+    """
+    prepare()
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+    from tensorboard.util import tensor_util
+
+    folder, found = pathlib.Path(folder), []
+    for path in sorted(folder.rglob("*tfevents*")):
+        run, kinds = path.parent.relative_to(folder).as_posix(), {}
+        for event in EventFileLoader(str(path)).Load():
+            for value in event.summary.value:
+                # Only the first entry of a tag says of what kind it is.
+                plugin = kinds.setdefault(value.tag, value.metadata.plugin_data.plugin_name)
+                kind, tag = _KINDS.get(plugin, plugin), value.tag
+                if kind == "text":  # PyTorch's add_text adds this to the tag that it was given
+                    tag = tag.removesuffix("/text_summary")
+                elif kind == "graph":  # which both writers call what nobody asks for
+                    tag = "graph"
+                array = _decode(kind, tensor_util.make_ndarray(value.tensor))
+                found.append(Point(run, kind, tag, event.step, array))
+    return found
+
+
+def read(folder: str | pathlib.Path) -> dict[tuple[str, str], dict[int, np.ndarray | Audio]]:
+    """Everything that was logged to one run, in the same form whichever framework's writer did it.
 
     Args:
         folder: the folder of one run, which holds its event files.
@@ -66,35 +109,16 @@ def read(folder: str | pathlib.Path) -> dict[tuple[str, str], dict[int, np.ndarr
     Raises:
         EventsError: the folder holds no event file.
     """
-    prepare()
-    from tensorboard.backend.event_processing import plugin_event_accumulator
-    from tensorboard.util import tensor_util
-
     folder = pathlib.Path(folder)
     if not any(folder.glob("*tfevents*")):
         raise EventsError(
             f"{folder.name} holds no event file: expected is the folder of one run, after its "
             "writer was closed or flushed. Run the cell that logs to it."
         )
-    # 0: keep every point. By default a sample of 10 would be kept.
-    accumulator = plugin_event_accumulator.EventAccumulator(
-        str(folder), size_guidance={"tensors": 0}, tensor_size_guidance={}
-    )
-    accumulator.Reload()
-    found = {}
-    for tag in accumulator.Tags()["tensors"]:
-        kind = _PLUGINS.get(accumulator.SummaryMetadata(tag).plugin_data.plugin_name)
-        if kind is None:
-            continue
-        # PyTorch's add_text adds this to the tag that it was given.
-        name = tag.removesuffix("/text_summary") if kind == "text" else tag
-        found[kind, name] = {
-            event.step: _decode(kind, tensor_util.make_ndarray(event.tensor_proto))
-            for event in accumulator.Tensors(tag)
-        }
-    if accumulator.Tags()["graph"]:
-        nodes = [(node.op, node.name) for node in accumulator.Graph().node]
-        found["graph", "graph"] = {0: np.array(nodes)}
+    found: dict = {}
+    for point in points(folder):
+        if point.run == "." and point.kind in _KINDS.values():
+            found.setdefault((point.kind, point.tag), {})[point.step] = point.value
     return dict(sorted(found.items()))
 
 
@@ -125,8 +149,18 @@ def _decode(kind: str, value: np.ndarray) -> np.ndarray | Audio:
         return np.array([text.decode() for text in value.reshape(-1)])
     if kind == "audio":
         return _wav(value.reshape(-1)[0])
-    # Width and height come first, then one picture after the other.
-    return np.stack([_picture(encoded) for encoded in value[2:]])
+    if kind == "graph":
+        from tensorboard.compat.proto import graph_pb2
+
+        nodes = graph_pb2.GraphDef.FromString(value.item()).node
+        return np.array([(node.op, node.name) for node in nodes])
+    if kind != "image":
+        return value
+    # Width and height come first, then one picture after the other; of no picture nothing more.
+    width, height, *pictures = value
+    if not pictures:
+        return np.zeros((0, int(height), int(width), 1), np.uint8)
+    return np.stack([_picture(encoded) for encoded in pictures])
 
 
 def _picture(encoded: bytes) -> np.ndarray:

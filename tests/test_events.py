@@ -145,6 +145,15 @@ def test_graph_has_operations_and_names(run):
     assert all(nodes[:, 1])
 
 
+def test_points_of_a_folder_are_those_of_the_runs_in_it(run):
+    logged = events.read(run)
+    for point in events.points(run.parent):
+        if point.run == run.name and (point.kind, point.tag) in logged:
+            np.testing.assert_equal(logged[point.kind, point.tag].pop(point.step), point.value)
+    assert not any(logged.values()), "each was among them"
+    assert events.points(run / "nothing") == []
+
+
 def test_folder_without_event_files_says_what_is_expected(tmp_path):
     with pytest.raises(events.EventsError, match="holds no event file: expected is the folder of"):
         events.read(tmp_path)

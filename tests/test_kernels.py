@@ -1,7 +1,9 @@
 """A forked kernel is a kernel like any other, sooner; without its parent nothing is lost."""
 
 import contextlib
+import json
 import os
+import re
 import signal
 import sys
 import time
@@ -27,7 +29,7 @@ def parent():
 
 @pytest.fixture(scope="module")
 def folder(parent):
-    return parent.enter_context(kernels.forking(["pytorch"]))
+    return parent.enter_context(kernels.forking(course.FRAMEWORKS))
 
 
 def ends(pid: int, seconds: float = 10) -> bool:
@@ -42,6 +44,94 @@ def ends(pid: int, seconds: float = 10) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+IMPORT = {
+    "pytorch": "import paired\nimport torch as framework",
+    "tensorflow": """import paired
+from paired.imports import quiet_import
+with quiet_import():
+    import tensorflow as framework""",
+}
+# What a kernel could do otherwise because the imports came before there was a shell, or happened in
+# another folder: figures, what is said by C, loggers, warnings and the framework, and the settings.
+CELLS = (
+    "%xmode Minimal\nimport logging, os, sys, warnings",
+    "import matplotlib, numpy as np\nimport matplotlib.pyplot as plt",
+    "plt.plot([1, 2])\nplt.show()",
+    "plt.plot([1, 3])",
+    "figure, axis = plt.subplots()\naxis.plot([1, 2])\nplt.figure()\nplt.plot([3, 1])",
+    "figure",
+    "display(figure)\nfigure.show()",
+    "matplotlib.figure.Figure()",
+    "plt.figure()\nprint('empty')",
+    "plt.get_fignums()",
+    "plt.ioff()\nplt.plot([1, 2]);",
+    "plt.plot([2, 1])\nprint(plt.get_fignums())",
+    "plt.show()\nplt.ion();",
+    "plt.plot([3, 2])\nplt.savefig('saved.png')\nplt.close()\nos.path.getsize('saved.png')",
+    "plt.title(r'$\\frac{1}{$')\nplt.show()",
+    "plt.close('all')\nplt.title(r'$\\frac{1}{$')",
+    "plt.close('all')",
+    "with plt.rc_context({'text.usetex': True}):\n    plt.title('LaTeX')\n    plt.show()",
+    "plt.close('all')",
+    "%matplotlib inline\n%config InlineBackend.figure_formats",
+    "plt.plot([1, 2]);",
+    "sorted(matplotlib.rcParams.items())",
+    "warnings.warn('careful')",
+    "warnings.warn('old', DeprecationWarning)",
+    "np.array([1.0]) / 0",
+    "os.system('echo from C')\nos.write(2, b'from C')",
+    "print('red', file=sys.stderr)",
+    "logging.warning('root')\nlogging.info('unheard')\nlogging.getLogger('mine').error('mine')",
+    """for name in ("absl", "matplotlib", "tensorflow", "torch", "torch._dynamo"):
+    logging.getLogger(name).warning(name)
+    logging.getLogger(name).info("less")""",
+    "framework.print('at once', [1, 2])",
+    "framework.print('there', output_stream=sys.stdout)",
+    "framework.autograph.set_verbosity(1)\nframework.autograph.trace('traced')",
+    "framework.zeros(2) + framework.ones(3)",
+    "input('? ')",
+    "breakpoint()",
+    "%%bash\necho from bash; exit 1",
+    "%no_such_magic",
+    "1 / 0",
+    "os.getcwd(), sys.path, sys.ps1, __name__",
+    "import threading\n[type(thread) for thread in threading.enumerate()]",
+)  # fmt: skip
+
+
+def messages(running, code) -> list[tuple[str, str]]:
+    """What a cell gives, message by message, but for what two kernels cannot have in common."""
+    given = []
+
+    def keep(message):
+        kind, content = message["msg_type"], message["content"]
+        content.pop("traceback", None)
+        if kind == "stream" and given and given[-1][:2] == (kind, content["name"]):
+            content["text"] = given.pop()[2]["text"] + content["text"]
+        if kind not in ("status", "execute_input"):
+            given.append((kind, content.get("name"), content))
+
+    running.kc.execute_interactive(
+        code, output_hook=keep, allow_stdin=False, store_history=False, timeout=60
+    )
+    own = r"0x[0-9a-f]+|ipykernel_\d+/\d+|[WE]\d{4} [\d:.]+ \d+"
+    return [(kind, re.sub(own, "", json.dumps(content))) for kind, _, content in given]
+
+
+@pytest.mark.parametrize("framework", course.FRAMEWORKS)
+def test_a_forked_kernel_gives_what_jupyterlabs_gives(folder, tmp_path, framework):
+    (tmp_path / "matplotlibrc").write_text("lines.linewidth: 5\nfigure.max_open_warning: 3\n")
+    with kernel(folder / framework, tmp_path) as forked, kernel(None, tmp_path) as ordinary:
+        pictures = 0
+        for cell in (IMPORT[framework], *CELLS):
+            given = messages(forked, cell)
+            assert given == messages(ordinary, cell), cell
+            pictures += sum("image/png" in content for _, content in given)
+        assert pictures == 8
+        assert isinstance(forked.km.provisioner.process, kernels._Process)
+        assert not isinstance(ordinary.km.provisioner.process, kernels._Process)
 
 
 def test_a_forked_kernel_has_the_framework_and_nothing_else_of_its_parent(folder, tmp_path):

@@ -9,9 +9,11 @@ this, and only on Linux, since elsewhere a fork after such imports is not safe.
 request a connection to its Unix socket, and ends when its standard input does.
 """
 
+import builtins
 import contextlib
 import importlib
 import json
+import logging
 import os
 import pathlib
 import selectors
@@ -27,9 +29,10 @@ import paired  # noqa: F401 - the settings go before any framework
 
 from jupyter_client.provisioning import LocalProvisioner
 
-# What nearly every notebook imports besides its framework, and what a kernel itself is made of.
+# What nearly every notebook imports besides its framework, and what a kernel itself is made of. Not
+# matplotlib's inline backend: it gives the shell its hooks while it is imported, if there is one.
 _COMMON = (
-    "ipykernel.kernelapp", "matplotlib.pyplot", "matplotlib_inline.backend_inline", "scipy.special",
+    "ipykernel.kernelapp", "matplotlib.pyplot", "matplotlib.backends.backend_agg", "scipy.special",
     "sklearn.datasets", "paired.checks", "paired.data", "paired.figures",
 )  # fmt: skip
 _IMPORTS = {"pytorch": ("torch", "torch._dynamo"), "tensorflow": ("tensorflow", "keras")}
@@ -54,12 +57,23 @@ def _become_kernel(request: dict) -> None:
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
         os.chdir(request["cwd"])
-        os.environ.clear()
         os.environ.update(request["env"])
         importlib.import_module("numpy").random.seed()  # or every kernel has the parent's numbers
-        # A kernel ends by itself when the parent of this number does.
-        sys.argv = [*request["argv"], f"--IPKernelApp.parent_handle={os.getppid()}"]
-        importlib.import_module("ipykernel.kernelapp").launch_new_instance()
+        # When it was imported, matplotlib read the settings of another folder.
+        matplotlib = importlib.import_module("matplotlib")
+        backend = os.environ.get("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+        matplotlib.rcParams.update({**matplotlib.rc_params(), "backend": backend})
+        # Loggers that imports have made write to the parent's streams: let them write to a cell's.
+        streams = {sys.stdout: "stdout", sys.stderr: "stderr"}
+        handlers = [reference() for reference in logging._handlerList]
+        sys.argv = request["argv"][request["argv"].index("ipykernel_launcher") :]
+        launcher = importlib.import_module("ipykernel.kernelapp").IPKernelApp
+        kernel = launcher.instance(parent_handle=os.getppid())  # with which it ends
+        kernel.initialize()
+        for handler in handlers:
+            if name := streams.get(getattr(handler, "stream", None)):
+                handler.setStream(getattr(sys, name))
+        kernel.start()
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -91,14 +105,17 @@ def serve(framework: str, address: str) -> None:
     with socket.socket(socket.AF_UNIX) as server, selectors.DefaultSelector() as selector:
         server.bind(address)
         server.listen()
+        # By these two TensorFlow decides, while it is imported, whether its warnings and what
+        # `tf.print` says go into the output of a cell or of the process.
+        sys.ps1 = "In : "
+        builtins.get_ipython = importlib.import_module("IPython").get_ipython
+        variables = dict(os.environ)
         for name in (*_COMMON, *_IMPORTS[framework]):
             importlib.import_module(name)
-        # In a kernel TensorFlow decides while it is imported to print into the cell's output, what
-        # `tf.print` says and AutoGraph's warnings, and not into the process's.
-        if tf_logging := sys.modules.get("tensorflow.python.ops.logging_ops"):
-            tf_logging.enable_interactive_logging()
-        if ag_logging := sys.modules.get("tensorflow.python.autograph.utils.ag_logging"):
-            ag_logging.echo_log_to_stdout = True
+        # A kernel gets the variables of the one who asks for it, and those that imports have set.
+        for name, value in variables.items():
+            if os.environ.get(name) == value:
+                del os.environ[name]
         if len(os.listdir("/proc/self/task")) > 1:
             raise ForkError("The imports left threads behind.")
         selector.register(server, selectors.EVENT_READ)
@@ -228,4 +245,5 @@ class ForkProvisioner(LocalProvisioner):
 
 
 if __name__ == "__main__":
+    del sys.path[0]  # the folder that `-m` put there
     serve(*sys.argv[1:])

@@ -5,7 +5,6 @@ tasks with what it makes of the very weights that a patient (`lesson_06_patients
 """
 
 import contextlib
-import io
 import json
 import math
 import pathlib
@@ -16,7 +15,6 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from paired import dashboards, events
 from paired.checks import (
@@ -40,35 +38,6 @@ _UNFLUSHED = "Close the writer: until then its files may lack the last events."
 # How often a sign has to be logged, and how near to the end of the training.
 _FEWEST, _END = 16, 10
 _AGREEING = 0.9  # the share of its points that have to be what NumPy says
-
-
-class _Point(NamedTuple):
-    """One entry of an event file."""
-
-    run: str
-    kind: str
-    tag: str
-    step: int
-    value: np.ndarray
-
-
-def _points(folder: str | pathlib.Path) -> list[_Point]:
-    """Everything in the event files of a folder and of those in it, in the order of writing."""
-    events.prepare()
-    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
-    from tensorboard.util import tensor_util
-
-    folder, found = pathlib.Path(folder), []
-    for path in sorted(folder.rglob("*tfevents*")):
-        kinds: dict[str, str] = {}
-        run = path.parent.relative_to(folder).as_posix()
-        for event in EventFileLoader(str(path)).Load():
-            for value in event.summary.value:
-                # Only the first entry of a tag says of what kind it is.
-                kind = kinds.setdefault(value.tag, value.metadata.plugin_data.plugin_name)
-                array = tensor_util.make_ndarray(value.tensor)
-                found.append(_Point(run, kind, value.tag, event.step, array))
-    return found
 
 
 @contextlib.contextmanager
@@ -272,11 +241,11 @@ def missing_view(framework, train) -> str:
     batches = [(framework.data(x), framework.data(y)) for x, y in arrays]
     with _folder() as folder:
         call(train, model=model, batches=batches, folder=folder)
-        _view_judged(framework, _points(folder), tags, _trained(weights, arrays), model)
+        _view_judged(framework, events.points(folder), tags, _trained(weights, arrays), model)
     return "Each histogram holds the gradient that the batch gave, at the right step."
 
 
-def _view_judged(framework, points: list[_Point], tags: dict, trained: tuple, model) -> None:
+def _view_judged(framework, points: list[events.Point], tags: dict, trained: tuple, model) -> None:
     history, final = trained
     for name, array in framework.small_weights(model).items():
         if not np.allclose(array, final[name], rtol=1e-3, atol=1e-4):
@@ -284,7 +253,7 @@ def _view_judged(framework, points: list[_Point], tags: dict, trained: tuple, mo
                 "The network is trained otherwise than before: leave the training as it is."
             )
     _losses_logged(framework, points, [step["loss"] for step in history])
-    drawn = [point for point in points if point.kind == "histograms"]
+    drawn = [point for point in points if point.kind == "histogram"]
     if not drawn:
         others = {point.tag for point in points} - {"loss"}
         more = f" Of the kind it is are {_listed(others)} not." if others else ""
@@ -307,8 +276,8 @@ def _view_judged(framework, points: list[_Point], tags: dict, trained: tuple, mo
             _histogram_judged(framework, point, name, history)
 
 
-def _losses_logged(framework, points: list[_Point], losses: list[float]) -> None:
-    logged = [p for p in points if p.kind == "scalars" and p.tag == "loss"]
+def _losses_logged(framework, points: list[events.Point], losses: list[float]) -> None:
+    logged = [p for p in points if p.kind == "scalar" and p.tag == "loss"]
     if len(logged) < len(losses):
         raise Wrong(f"The event files do not hold all {len(losses)} losses. {_UNFLUSHED}")
     right = [point.step for point in logged] == list(range(len(losses)))
@@ -345,7 +314,7 @@ def _trained(weights: dict, batches: list) -> tuple[list[dict], dict]:
     return history, weights
 
 
-def _histogram_judged(framework, point: _Point, name: str, history: list[dict]) -> None:
+def _histogram_judged(framework, point: events.Point, name: str, history: list[dict]) -> None:
     """Compare a histogram with the gradient of its step."""
     now = history[point.step]
     where = f"The histogram `{point.tag}` of step {point.step}"
@@ -424,12 +393,12 @@ def bug_hunt(framework, log_runs) -> str:
     images = rng.integers(17, size=(6, 8, 8)).astype(np.float64)
     with _folder() as folder:
         call(log_runs, folder=folder, runs=runs, images=images)
-        _runs_judged(framework, _points(folder), runs, images)
+        _runs_judged(framework, events.points(folder), runs, images)
     return "Two runs with a line each, and digits that look like digits."
 
 
-def _runs_judged(framework, points: list[_Point], runs: dict, images: np.ndarray) -> None:
-    scalars = [point for point in points if point.kind == "scalars" and point.tag == "loss"]
+def _runs_judged(framework, points: list[events.Point], runs: dict, images: np.ndarray) -> None:
+    scalars = [point for point in points if point.kind == "scalar" and point.tag == "loss"]
     found = {point.run for point in scalars}
     if not scalars:
         raise Wrong(f"The event files hold no scalar `loss`. {_UNFLUSHED}")
@@ -457,8 +426,8 @@ def _runs_judged(framework, points: list[_Point], runs: dict, images: np.ndarray
     _pictures_judged(framework, points, images)
 
 
-def _pictures_judged(framework, points: list[_Point], images: np.ndarray) -> None:
-    mine = [point for point in points if point.kind == "images"]
+def _pictures_judged(framework, points: list[events.Point], images: np.ndarray) -> None:
+    mine = [point for point in points if point.kind == "image"]
     if not mine:
         raise Wrong(f"The event files hold no image. {_UNFLUSHED}")
     named = {(point.run, point.tag) for point in mine}
@@ -470,7 +439,7 @@ def _pictures_judged(framework, points: list[_Point], images: np.ndarray) -> Non
         raise Wrong(f"`digits` is logged {len(mine)} times; log the batch once, at step 0.")
     if mine[0].step != 0:
         raise Wrong(f"`digits` is at step {mine[0].step}; it must be at step 0.")
-    got = _decoded(mine[0].value)
+    got = mine[0].value.mean(axis=-1)  # of a grey picture all channels are the same
     right = framework.pictures(images)
     if got.shape != right.shape:
         raise Wrong(
@@ -498,15 +467,6 @@ def _pictures_judged(framework, points: list[_Point], images: np.ndarray) -> Non
     raise Wrong("The pictures have the right size, and other pixels than the images.")
 
 
-def _decoded(value: np.ndarray) -> np.ndarray:
-    """The pictures of an image event, (pictures, height, width), as whole numbers to 255."""
-    from PIL import Image
-
-    # Width and height come first, then one PNG for each picture.
-    pictures = [np.asarray(Image.open(io.BytesIO(png)).convert("L")) for png in value[2:]]
-    return np.stack(pictures).astype(np.float64)
-
-
 # Task 4
 
 
@@ -524,7 +484,7 @@ def panel(framework, to_tensorboard, from_tensorboard) -> str:
     for what, lines in (("", exact), ("Where values need float64: ", fine)):
         with _folder() as folder:
             lost = call(to_tensorboard, window=_window(lines), folder=folder)
-            _lines_judged(framework, what, _points(folder), lines)
+            _lines_judged(framework, what, events.points(folder), lines)
             _loss_judged(what, lost, lines)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         window = _window({"half": ([0, 1.5, 2], [1.0, 2.0, 3.0])})
@@ -569,8 +529,8 @@ def _window(lines: dict) -> str:
     return json.dumps({"command": "window", "type": "plot", "title": "loss", "content": content})
 
 
-def _lines_judged(framework, what: str, points: list[_Point], lines: dict) -> None:
-    named = {point.tag for point in points if point.kind == "scalars"}
+def _lines_judged(framework, what: str, points: list[events.Point], lines: dict) -> None:
+    named = {point.tag for point in points if point.kind == "scalar"}
     if not named:
         raise Wrong(f"{what}The event files hold no scalar. {_UNFLUSHED}")
     if named != set(lines):
@@ -663,7 +623,7 @@ def examine(framework, signs, examine) -> str:
         call(examine, patient=patient, folder=folder)
         if not patient._history:
             raise Wrong("Your function never trains: loop over `patient.train()`.")
-        points = _points(folder)
+        points = events.points(folder)
         for illness in ILLNESSES[1:]:
             _evidence(framework, patient, points, illness, signs[illness])
     return "Every sign is what it says, on a patient that you have not seen."
@@ -682,11 +642,13 @@ def _signs_judged(signs) -> None:
         raise Wrong("Two illnesses have the same tag in `signs`: each has a sign of its own.")
 
 
-def _evidence(framework, patient: Patient, points: list[_Point], illness: str, tag: str) -> None:
+def _evidence(
+    framework, patient: Patient, points: list[events.Point], illness: str, tag: str
+) -> None:
     """Raise `Wrong` unless the points of a tag are a quantity that shows an illness."""
-    mine = [point for point in points if point.tag == tag and point.kind == "scalars"]
+    mine = [point for point in points if point.tag == tag and point.kind == "scalar"]
     if not mine:
-        there = _listed({point.tag for point in points if point.kind == "scalars"})
+        there = _listed({point.tag for point in points if point.kind == "scalar"})
         raise Wrong(
             f"The event files hold no scalar `{tag}`, the sign of {illness}; they hold {there}. "
             f"{_UNFLUSHED}"
@@ -738,7 +700,7 @@ def doctor(framework, ward, folder, signs, diagnoses) -> str:
     for letter, patient in ward.items():
         if not patient._history:
             raise Wrong(f"Patient {letter} has not been examined: run the cell that does it.")
-        points = _points(folder / letter)
+        points = events.points(folder / letter)
         for illness, tag in signs.items():
             try:
                 _evidence(framework, patient, points, illness, tag)
