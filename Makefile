@@ -15,6 +15,9 @@ NBVAL = --nbval-current-env --nbval-cell-timeout=120 -p paired.authors.validatio
 # These read the records that the notebooks leave when they are validated.
 PARITY = tests/test_parity.py tests/test_planted_mistakes.py
 
+# What a person has set for other work: modules that hide ours, another kernel, another backend.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP JUPYTER_PATH MPLBACKEND
+
 .DEFAULT_GOAL := help
 .PHONY: help env lab test doctor update lock outputs exercises sync lint format new-lesson bench \
 	pictures chromium clean

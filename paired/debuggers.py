@@ -159,7 +159,7 @@ def _tidy_pdb() -> None:
         return
 
     def init(self, *args, **kwargs) -> None:
-        plain(self, *args, **{"context": _CONTEXT, **kwargs})
+        plain(self, *args, **{"context": _CONTEXT, "readrc": False, **kwargs})
         self.stdout = _Tidy(self.stdout)
 
     init.__wrapped__ = plain

@@ -49,6 +49,22 @@ def test_tensorflow_is_imported_without_a_word():
     assert (done.returncode, done.stdout, done.stderr) == (0, "3.0\n", "")
 
 
+def test_what_a_person_has_set_for_other_work_does_not_change_a_lesson(tmp_path):
+    own = {"floatx": "float16", "image_data_format": "channels_first", "backend": "torch"}
+    (tmp_path / "keras.json").write_text(json.dumps(own))
+    done = run(
+        "import ipykernel, os, paired\n"
+        "from paired.imports import quiet_import\n"
+        "with quiet_import():\n    import keras\n"
+        "print(keras.config.image_data_format(), keras.config.floatx(), keras.config.backend())\n"
+        "print(os.environ['MPLBACKEND'], repr(os.environ['PYTHONBREAKPOINT']))",
+        KERAS_HOME=str(tmp_path), KERAS_BACKEND="torch", MPLBACKEND="Agg", PYTHONBREAKPOINT="0",
+    )  # fmt: skip
+    assert done.stdout.splitlines() == [
+        "channels_last float32 tensorflow", "module://matplotlib_inline.backend_inline ''",
+    ], done.stderr  # fmt: skip
+
+
 def test_no_module_that_a_lesson_imports_brings_a_framework():
     done = run(
         "from paired import checks, course, data, figures, imports, inventory, parity\n"
