@@ -2,12 +2,16 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import re
 import sys
 from collections.abc import Iterator
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# Where a person's own things go: records, logs, settings. `make lab` names another folder where the
+# checkout cannot be written to.
+HOME = pathlib.Path(os.environ.get("PAIRED_HOME") or ROOT)
 FRAMEWORKS = ("pytorch", "tensorflow")
 KINDS = ("notebooks", "exercises", "solutions")
 

@@ -96,7 +96,7 @@ def to_numpy(value) -> np.ndarray:
 
 
 def _records() -> pathlib.Path:
-    return course.ROOT / ".records"
+    return course.HOME / ".records"
 
 
 def record_path(lesson: str, framework: str) -> pathlib.Path:

@@ -5,6 +5,7 @@ import os
 import pathlib
 import socket
 import stat
+import time
 
 from paired import course
 from paired.machine import lab
@@ -87,6 +88,24 @@ def test_unknown_lesson_lists_those_that_there_are(root, capsys, environment_kep
     assert "The lessons are: 04_network." in capsys.readouterr().err
 
 
+def test_read_only_checkout_opens_as_a_copy_of_ones_own(
+    root, tmp_path_factory, capsys, environment_kept, monkeypatch
+):
+    monkeypatch.setattr(lab.os, "access", lambda *_: False)
+    monkeypatch.setattr(lab, "serve", lambda own, port, workspace: None)
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    own = pathlib.Path.home() / "same-network-twice"
+    before = sorted(root.rglob("*"))
+    assert lab.main(["--lesson", "04"], root) == 0
+    assert f"Yours is {own}: what you save" in capsys.readouterr().out
+    assert os.environ["PAIRED_HOME"] == str(own)
+    mine = own / "exercises" / "04_network_pytorch.ipynb"
+    mine.write_text("solved")
+    assert lab.main([], root) == 0
+    assert mine.read_text() == "solved"
+    assert sorted(root.rglob("*")) == before
+
+
 @pytest.fixture
 def environment_kept(monkeypatch):
     """`main` points Jupyter at the checkout through the environment; afterwards it is as it was."""
@@ -109,8 +128,9 @@ def test_browser_gets_the_address_but_no_process_list_does(monkeypatch, tmp_path
     )
     monkeypatch.setenv("BROWSER", str(script))
     assert lab.browse("http://127.0.0.1:1/lab?token=secret")
-    if mode == "P_NOWAIT":
-        os.wait()
+    until = time.monotonic() + 10
+    while len(seen.read_text().split()) < 2 and time.monotonic() < until:
+        time.sleep(0.02)
     given, location = seen.read_text().split()
     assert "secret" not in given
     assert location == "http://127.0.0.1:1/lab?token=secret"

@@ -10,6 +10,7 @@ import pytest
 def records(tmp_path, monkeypatch):
     """Records go to a temporary course whose notebooks do not exist."""
     monkeypatch.setattr(parity.course, "ROOT", tmp_path)
+    monkeypatch.setattr(parity.course, "HOME", tmp_path)
     return tmp_path / ".records"
 
 

@@ -238,12 +238,34 @@ def serve(root: pathlib.Path, port: int, workspace: str) -> None:
         raise
 
 
+def own_copy(root: pathlib.Path) -> pathlib.Path:
+    """A folder of the person's own with the course's notebooks, for a checkout that is read-only.
+
+    What is there already stays as it is.
+    """
+    home = pathlib.Path.home() / "same-network-twice"
+    for source in [*root.glob("*.md"), *(root / kind for kind in course.KINDS)]:
+        for file in source.rglob("*") if source.is_dir() else [source]:
+            target = home / file.relative_to(root)
+            if file.is_file() and not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(file.read_bytes())  # not its permissions
+    os.environ["PAIRED_HOME"] = str(home)
+    print(
+        f"This copy of the course cannot be written to. Yours is {home}: what you save and what "
+        "the lessons record goes there, and stays when the course changes."
+    )
+    return home
+
+
 def main(arguments: list[str] | None = None, root: pathlib.Path = course.ROOT) -> int:
     """Open the course; returns the exit status."""
     parser = argparse.ArgumentParser(prog="make lab")
     parser.add_argument("--lesson", help="its number: both halves side by side")
     parser.add_argument("--port", type=int)
     options = parser.parse_args(arguments)
+    if not os.access(root, os.W_OK):
+        root = own_copy(root)
     (root / ".jupyter").mkdir(
         mode=0o700, exist_ok=True
     )  # the log and the runtime file say the token
