@@ -4,7 +4,7 @@ DEVICE ?= cpu
 VENV := $(if $(filter gpu,$(DEVICE)),.venv-gpu-pytorch,.venv)
 # An environment keeps the Python that it was made with until PYTHON= names another.
 PYTHON ?= $(shell $(VENV)/bin/python -c '' 2>/dev/null && echo $(VENV)/bin/python || echo python3)
-RUN = PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/python
+RUN = PATH="$$PWD/$(VENV)/bin:$$PATH" $(VENV)/bin/python
 LESSON_OPTION = $(if $(LESSON),--lesson "$(LESSON)")
 
 # Which environment runs which notebooks in the tests: one for both halves, or one for each.
@@ -29,12 +29,12 @@ help: ## list these commands
 	@echo
 	@echo "Options, for example make lab LESSON=04 PORT=9000:"
 	@echo "  LESSON=04       one lesson instead of all      PORT=9000    where JupyterLab listens"
-	@echo "  DEVICE=gpu      the environment for a GPU      PYTHON=...   the Python to use (3.10 to 3.13)"
-	@echo "  TORCH_INDEX=... where to find torch's CPU build on Linux; see env/README.md"
+	@echo "  DEVICE=gpu      the environment for a GPU      PYTHON=...   the Python to use (3.11 to 3.13)"
+	@echo "  TORCH_INDEX=... another place for torch's CPU build on Linux; see env/README.md"
 
 env: ## make the environment in .venv, if it is not there (every other command does it too)
 	@command -v "$(PYTHON)" >/dev/null || { echo "There is no $(PYTHON) here." \
-		"Install Python 3.10 to 3.13 from python.org or your system, or name one: PYTHON=..." >&2; exit 1; }
+		"Install Python 3.11 to 3.13 from python.org or your system, or name one: PYTHON=..." >&2; exit 1; }
 	@"$(PYTHON)" env/install.py --device "$(DEVICE)" $(if $(TORCH_INDEX),--torch-index "$(TORCH_INDEX)")
 
 lab: env ## open the course in JupyterLab; LESSON=04: that lesson, both halves side by side
@@ -58,7 +58,7 @@ test: env chromium ## prove everything: lint, tests, every stored output, every 
 			$${half%%:*}/bin/python -m pytest $$flags $(NBVAL) "$$@" || return 1; \
 		done; \
 	}; \
-	export PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; \
+	export PATH="$$PWD/$(VENV)/bin:$$PATH"; \
 	stage "1 of 6: lint" lint; \
 	stage "2 of 6: unit tests, and generated files are fresh" \
 		python -m pytest tests -m "not browser" -n 3 --dist loadgroup $(addprefix --ignore=,$(PARITY)); \

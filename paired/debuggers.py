@@ -17,6 +17,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
+from paired import ports
+from paired.ports import free_port as free_port  # for a lesson, beside `Attached`
+
 _CLOSED = "Run the cell again to debug again; the kernel is as usable as before."
 
 
@@ -212,7 +215,7 @@ def _tidy_tfdbg() -> None:
     ui.run_ui, ui._display_output = run_ui, display
 
 
-def prepare() -> None:
+def set_up() -> None:
     """Make the debuggers of this notebook's cells behave.
 
     No colour codes, short transcripts that are the same in every run (see `tidy`; tfdbg greets
@@ -251,13 +254,6 @@ def _end_cell() -> None:
 # From outside
 
 
-def free_port() -> int:
-    """A port of this machine's loopback on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Attached(contextlib.AbstractContextManager):
     """Attaches to a program that called `debugpy.listen(("127.0.0.1", port))`, and lets go after.
 
@@ -273,7 +269,7 @@ class Attached(contextlib.AbstractContextManager):
         until = time.monotonic() + seconds
         while True:
             try:
-                self.socket = socket.create_connection(("127.0.0.1", port), timeout=seconds)
+                self.socket = socket.create_connection((ports.ADDRESS, port), timeout=seconds)
                 break
             except ConnectionRefusedError:  # the program has just been started
                 if time.monotonic() > until:

@@ -49,7 +49,7 @@ class Point(NamedTuple):
     value: np.ndarray | Audio
 
 
-def prepare() -> None:
+def keep_tensorflow_out() -> None:
     """Keep TensorFlow out of a kernel that has not imported it.
 
     Call it before `torch.utils.tensorboard` is imported. TensorBoard's Python library, which that
@@ -69,7 +69,7 @@ def points(folder: str | pathlib.Path) -> list[Point]:
     PyTorch's writer and TensorFlow's store the same things in different ways; TensorBoard's own
     loader turns the older of the two, PyTorch's, into the newer.
     """
-    prepare()
+    keep_tensorflow_out()
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
     from tensorboard.util import tensor_util
 

@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import json
 import os
-import pathlib
 import re
 import signal
 import socket
@@ -12,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from paired import course, dashboards, debuggers
+from paired import course, dashboards, ports
 from paired.dashboards import DashboardError, TensorBoard, Visdom
 
 import numpy as np
@@ -58,7 +57,7 @@ def server(tmp_path):
 def test_a_server_answers_until_it_is_stopped(kind, tmp_path):
     began = time.monotonic()
     # Not the usual port, which another program may take as soon as it is free.
-    with kind(tmp_path / "not there yet", port=debuggers.free_port()) as server:
+    with kind(tmp_path / "not there yet", port=ports.free_port()) as server:
         assert time.monotonic() - began < 20
         assert ask(server)[0] == 200
         assert server.url == f"http://127.0.0.1:{server.port}/"
@@ -68,7 +67,7 @@ def test_a_server_answers_until_it_is_stopped(kind, tmp_path):
     assert not server.running
     server.stop()
     assert psutil.wait_procs(family, timeout=10)[1] == []
-    assert dashboards._free(server.port)
+    assert ports.is_free(server.port)
     with server.start():
         assert ask(server)[0] == 200
 
@@ -98,8 +97,8 @@ def test_without_a_port_the_first_free_one_is_taken(kind, tmp_path, monkeypatch)
         first = other.getsockname()[1]
         monkeypatch.setattr(kind, "first_port", first)
         with kind(tmp_path) as server:
-            assert first < server.port < first + dashboards.PORTS
-        monkeypatch.setattr(dashboards, "PORTS", 1)
+            assert first < server.port < first + 50
+        monkeypatch.setattr("paired.dashboards.server.PORTS", 1)
         with pytest.raises(DashboardError, match="found no free port"):
             kind(tmp_path).start()
 
@@ -171,7 +170,7 @@ def story(first, second, interrupt) -> None:
 
 def test_nothing_is_lost_when_the_server_dies(tmp_path, capsys, monkeypatch):
     # Another test may take the usual port while the server is dead.
-    monkeypatch.setattr(Visdom, "first_port", debuggers.free_port())
+    monkeypatch.setattr(Visdom, "first_port", ports.free_port())
     with Visdom(tmp_path / "undisturbed") as server:
         clients = server.client("digits"), server.client("notes")
         story(*clients, lambda step: None)
@@ -226,13 +225,13 @@ def test_a_question_to_a_dead_server_is_a_sentence(server, capsys):
 
 
 def test_a_server_that_hangs_is_given_up_and_started_again(server, capsys, monkeypatch):
-    monkeypatch.setattr(dashboards, "_ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr(dashboards, "_STOP_SECONDS", 0.5)
+    monkeypatch.setattr("paired.dashboards.visdom.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("paired.dashboards.server._STOP_SECONDS", 0.5)
     client = server.client()
     os.kill(server._process.pid, signal.SIGSTOP)
     client.text("kept", win="w")
     assert "Visdom does not answer. What you send to it is kept" in capsys.readouterr().out
-    monkeypatch.setattr(dashboards, "_ANSWER_SECONDS", 10)
+    monkeypatch.setattr("paired.dashboards.visdom.ANSWER_SECONDS", 10)
     server.start()
     assert windows(client)["w"]["content"] == "kept"
 
@@ -288,16 +287,17 @@ def test_a_process_forked_from_the_notebook_stops_nothing(tmp_path):
 def test_tensorboards_magic_ends_with_its_kernel(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("PATH", "/usr/bin:/bin")  # without this environment's
-    stale = tmp_path / ".tensorboard-info" / "pid-999999999.info"
+    # The number of a server that was killed belongs to another program now, and so does its port.
+    stale = tmp_path / ".tensorboard-info" / f"pid-{os.getpid()}.info"
     stale.parent.mkdir()
-    stale.write_text("{}")
-    with kernel() as running:
-        assert said(running, "from paired import dashboards; dashboards.prepare()") == ""
+    with kernel() as running, socket.create_server((ports.ADDRESS, 0)) as other:
+        stale.write_text(json.dumps({"port": other.getsockname()[1]}))
+        assert said(running, "from paired import dashboards; dashboards.set_up_magic()") == ""
         assert not stale.exists()
-        port = next(filter(dashboards._free, range(6106, 6206)))
+        port = next(filter(ports.is_free, range(6106, 6206)))
         magic = f"%load_ext tensorboard\n%tensorboard --logdir . --host 127.0.0.1 --port {port}"
         assert "ERROR" not in said(running, magic)
-        assert dashboards._occupant(port) == "TensorBoard"
+        assert ports.occupant(port) == "TensorBoard"
         pid = int(said(running, "import os; print(os.getpid())"))
         family = psutil.Process(pid).children(recursive=True)
         assert len(family) == 2
@@ -306,7 +306,7 @@ def test_tensorboards_magic_ends_with_its_kernel(tmp_path, monkeypatch):
             assert {c.laddr.ip for c in listening} == {"127.0.0.1"}
         running.interrupt()
         time.sleep(0.5)
-        assert dashboards._occupant(port) == "TensorBoard", "the Stop button is for the cell"
+        assert ports.occupant(port) == "TensorBoard", "the Stop button is for the cell"
         os.kill(pid, signal.SIGKILL)
         assert psutil.wait_procs(family, timeout=15)[1] == []
     assert list(stale.parent.iterdir()) == []
@@ -366,7 +366,7 @@ def test_what_the_server_cannot_do_is_a_sentence(server):
 
 
 def test_press_calls_the_handlers_with_what_the_page_would_send(server, capsys):
-    client = server.client("digits")
+    client = server.client("runs/first")
     pane = client.properties(
         [
             {"type": "button", "name": "stop", "value": "Stop"},
@@ -381,11 +381,13 @@ def test_press_calls_the_handlers_with_what_the_page_would_send(server, capsys):
     dashboards.press(client, pane, event_type="KeyPress", key="s", key_code=83)
     pressed, changed, key = events
     assert (pressed["event_type"], pressed["propertyId"]) == ("PropertyUpdate", 0)
-    assert (pressed["value"], pressed["target"], pressed["eid"]) == ("clicked", pane, "digits")
+    assert (pressed["value"], pressed["target"], pressed["eid"]) == ("clicked", pane, "runs_first")
     assert pressed["pane_data"]["content"][0]["name"] == "stop"
     assert (changed["propertyId"], changed["value"]) == (1, "0.05")
     assert (key["event_type"], key["key"]) == ("KeyPress", "s")
-    with pytest.raises(DashboardError, match="has no window 'nothing' in the environment 'digits'"):
+    with pytest.raises(
+        DashboardError, match="has no window 'nothing' in the environment 'runs/first'"
+    ):
         dashboards.press(client, "nothing")
 
     def broken(event: dict) -> None:
@@ -415,7 +417,7 @@ def test_pages_from_elsewhere_are_turned_away(server, path):
 
 
 def test_without_the_files_of_the_page_it_says_so_and_everything_else_works(tmp_path, monkeypatch):
-    monkeypatch.setattr(dashboards, "PAGE", tmp_path / "page")
+    monkeypatch.setattr("paired.dashboards.visdom.PAGE", tmp_path / "page")
     assert "run `make env`" in dashboards.missing_page()
     with Visdom(tmp_path / "visdom") as server:
         for path in ("/", "/env/main", "/compare/main+digits"):
@@ -447,7 +449,7 @@ def test_every_file_that_the_page_asks_for_is_served(server):
 
 
 def test_a_server_behind_a_tile_shows_what_was_saved_after_it_started(tmp_path):
-    port = debuggers.free_port()
+    port = ports.free_port()
     options = ["--folder", tmp_path, "--port", str(port), "--base-url", "/lab/visdom"]
     command = [sys.executable, "-m", "paired.dashboards", "visdom", *options]
     with started(command, stdout=subprocess.PIPE) as tile:
@@ -475,7 +477,7 @@ def test_pytorch_writes_for_tensorboard_without_tensorflow(tmp_path):
     code = """
 import sys
 from paired import dashboards
-dashboards.prepare()
+dashboards.set_up_magic()
 from torch.utils.tensorboard import SummaryWriter
 with SummaryWriter(sys.argv[1]) as writer:
     writer.add_scalar("loss", 0.5, 1)
@@ -491,4 +493,4 @@ print(events.Scalars("loss")[0].value)
 
 def test_records_are_in_the_checkout():
     assert dashboards.RECORDS == course.ROOT / ".records" / "dashboards"
-    assert pathlib.Path(dashboards._MAGIC).stat().st_mode & 0o111 == 0o111
+    assert (course.ROOT / "env" / "jupyter" / "tensorboard").stat().st_mode & 0o111 == 0o111

@@ -3,7 +3,7 @@
 import re
 import time
 
-from paired import dashboards
+from paired import dashboards, ports
 from paired.dashboards import TensorBoard, Visdom
 
 import numpy as np
@@ -242,7 +242,7 @@ def test_two_environments_are_compared_in_one_chart(server, page):
 
 def write_run(folder) -> None:
     """All five kinds of data, as PyTorch's writer puts them."""
-    dashboards.prepare()
+    dashboards.set_up_magic()
     import torch
     from torch.utils.tensorboard import SummaryWriter
 
@@ -299,7 +299,7 @@ def test_tensorboards_five_dashboards_show_their_data(tmp_path, page):
 
 MAGIC = """\
 from paired import dashboards
-dashboards.prepare()
+dashboards.set_up_magic()
 %load_ext tensorboard
 %tensorboard --logdir .records/dashboards/pytorch --host 127.0.0.1 --port {port}"""
 
@@ -312,7 +312,7 @@ def test_tiles_and_magic_inside_jupyterlab(server, tmp_path, start_lab, page):
         client = lesson.client("digits")
         client.line(np.arange(5) ** 2, win="loss", opts={"title": "saved loss"})
         client.save(["digits"])
-    port = next(filter(dashboards._free, range(6206, 6306)))
+    port = next(filter(ports.is_free, range(6206, 6306)))
     write_notebook(root / "notebook.ipynb", MAGIC.format(port=port))
     lab = start_lab(root)
     page.goto(lab.url.replace("?", "/tree/notebook.ipynb?"))

@@ -26,7 +26,7 @@ AGAIN = "Run the cell again to debug again; the kernel is as usable as before."
 SETUP = """
 import pdb, sys
 from paired import debuggers, imports
-debuggers.prepare()
+debuggers.set_up()
 unmended = sys.breakpointhook
 sys.breakpointhook = sys.__breakpointhook__
 
@@ -318,7 +318,7 @@ def test_code_that_catches_every_exception_does_not_swallow_the_end(torch_kernel
 def test_exit_ends_tfdbg_and_the_cell_with_a_sentence():
     tfdbg = DEBUGGERS["tfdbg"]
     with kernel() as running:
-        for setup in (SETUP, TENSORFLOW, "debuggers.prepare()"):
+        for setup in (SETUP, TENSORFLOW, "debuggers.set_up()"):
             said(running, setup)
         for commands in (("exit",), ("run", "exit")):
             ran = scripted(running, tfdbg, *commands)
@@ -375,7 +375,7 @@ PLAIN = """
 import pdb, sys
 from paired import debuggers
 
-debuggers.prepare()
+debuggers.set_up()
 debuggers.script(*sys.argv[1:])
 x = 3
 pdb.set_trace()

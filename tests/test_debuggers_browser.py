@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 SETUP = """\
 import pdb
 from paired import debuggers, imports
-debuggers.prepare()
+debuggers.set_up()
 with imports.quiet_import():
     import tensorflow as tf
 from tensorflow.python import debug as tf_debug

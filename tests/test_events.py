@@ -26,7 +26,7 @@ import json, sys
 from paired import events
 import numpy as np
 import torch
-events.prepare()
+events.keep_tensorflow_out()
 from torch.utils.tensorboard import SummaryWriter
 folder, picture, values, samples = sys.argv[1], *map(np.array, json.load(sys.stdin))
 writer = SummaryWriter(folder)
@@ -61,7 +61,7 @@ with writer.as_default():
     network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="relu")])
     tf.summary.graph(tf.function(network).get_concrete_function(tf.zeros((1, 3))).graph)
 writer.close()
-events.prepare()
+events.keep_tensorflow_out()
 assert events.read(folder), "read by the process that has TensorFlow"
 print("tensorboard.compat.notf" in sys.modules)
 """
@@ -162,7 +162,7 @@ def test_folder_without_event_files_says_what_is_expected(tmp_path):
 def test_prepare_leaves_a_process_with_tensorflow_alone(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", sys)
     monkeypatch.delitem(sys.modules, "tensorboard.compat.notf", raising=False)
-    events.prepare()
+    events.keep_tensorflow_out()
     assert "tensorboard.compat.notf" not in sys.modules
 
 

@@ -7,7 +7,7 @@ import socket
 import stat
 import time
 
-from paired import course
+from paired import course, ports
 from paired.machine import lab
 
 import psutil
@@ -67,7 +67,7 @@ def test_course_keeps_the_layout_of_last_time(root):
 @pytest.fixture
 def taken():
     """A port that another program listens on."""
-    with socket.create_server((lab.ADDRESS, 0)) as server:
+    with socket.create_server((ports.ADDRESS, 0)) as server:
         yield server.getsockname()[1]
 
 

@@ -249,7 +249,7 @@ def tensorboard_06(browser) -> None:
 
 def _tensorboard_delays(browser) -> dict[str, object]:
     """How long a logged point takes to the page: by itself, and while its reload button is used."""
-    events.prepare()
+    events.keep_tensorflow_out()
     from tensorboard.compat.proto import event_pb2, summary_pb2
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
 

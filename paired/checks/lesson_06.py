@@ -97,7 +97,7 @@ class _PyTorch(patients.PyTorch):
 
     def write(self, folder: pathlib.Path, lines: dict) -> None:
         """Log lines as scalars."""
-        events.prepare()
+        events.keep_tensorflow_out()
         from torch.utils.tensorboard import SummaryWriter
 
         with SummaryWriter(folder) as writer:

@@ -13,11 +13,10 @@ import pathlib
 import platform
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 
-from paired import course, dashboards
+from paired import course, dashboards, ports
 
 PACKAGES = ("jupyterlab", "jupyter-server-proxy", "ipykernel", "nbval", "keras", "tensorboard")
 PACKAGES += ("visdom", "numpy")
@@ -136,11 +135,6 @@ def probe(framework: str, python: str) -> Framework:
     return Framework(said["version"], said["cuda"], tuple(said["gpus"]), words=words)
 
 
-def _taken(port: int) -> bool:
-    with socket.socket() as probing:
-        return probing.connect_ex(("127.0.0.1", port)) == 0
-
-
 def _version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
@@ -170,7 +164,7 @@ def gather() -> Facts:
         memory_free=memory.available / 1e9,
         memory=memory.total / 1e9,
         disk_free=shutil.disk_usage(course.ROOT).free / 1e9,
-        ports_taken=tuple(port for port in PORTS if _taken(port)),
+        ports_taken=tuple(port for port in PORTS if not ports.is_free(port)),
         java=_first_line("java", "-version"),
         browser="the system's own"
         if sys.platform == "darwin"

@@ -14,15 +14,13 @@ import os
 import pathlib
 import secrets
 import signal
-import socket
 import sys
 import threading
 import time
 import webbrowser
 
-from paired import course
+from paired import course, ports
 
-ADDRESS = "127.0.0.1"
 FIRST_PORT, PORTS = 8888, 50
 SETTINGS = course.ROOT / "env" / "jupyter"
 JUPYTER_FOLDERS = {
@@ -90,13 +88,12 @@ def tiles(root: pathlib.Path) -> dict:
     icons = course.ROOT / "env" / "jupyter"
     python = [sys.executable, "-m", "paired.dashboards"]
     options = {
-        "TensorBoard": ["tensorboard", "--logdir", runs, "--host", ADDRESS, "--port", "{port}"],
-        "Visdom": ["visdom", "--folder", f"{runs}/visdom", "--port", "{port}"],
+        "TensorBoard": ["tensorboard", "--logdir", runs, "--host", ports.ADDRESS],
+        "Visdom": ["visdom", "--folder", f"{runs}/visdom", "--base-url", "{base_url}visdom"],
     }
-    options["Visdom"] += ["--base-url", "{base_url}visdom"]
     return {
         title.lower(): {
-            "command": [*python, *arguments],
+            "command": [*python, *arguments, "--port", "{port}"],
             "absolute_url": title == "Visdom",  # TensorBoard's links are relative
             "timeout": 60,
             "new_browser_tab": False,
@@ -111,7 +108,7 @@ def tiles(root: pathlib.Path) -> dict:
 
 def answers(server: dict) -> bool:
     """Whether the Jupyter server of a runtime file answers, and to its token."""
-    connection = http.client.HTTPConnection(ADDRESS, server["port"], timeout=5)
+    connection = http.client.HTTPConnection(ports.ADDRESS, server["port"], timeout=5)
     with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
         headers = {"Authorization": f"token {server['token']}"}
         connection.request("GET", "/api/status", headers=headers)
@@ -132,15 +129,15 @@ def choose_port(wanted: int | None) -> int:
     Raises:
         LookupError: the wanted port, or every port from the first on, is taken.
     """
-    ports = [wanted] if wanted else range(FIRST_PORT, FIRST_PORT + PORTS)
-    for port in ports:
-        with socket.socket() as probe, contextlib.suppress(OSError, OverflowError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((ADDRESS, port))
-            return port
+    candidates = [wanted] if wanted else range(FIRST_PORT, FIRST_PORT + PORTS)
+    for port in candidates:
+        with contextlib.suppress(PermissionError, OverflowError):
+            if ports.is_free(port):
+                return port
     raise LookupError(
-        f"Port {ports[0]} is taken by another program, or is not yours to use. Choose another, "
-        f"make lab PORT={FIRST_PORT + PORTS}, or leave PORT out for the first that is free."
+        f"Port {candidates[0]} is taken by another program, or is not yours to use. Choose "
+        f"another, make lab PORT={FIRST_PORT + PORTS}, or leave PORT out for the first that is "
+        "free."
     )
 
 
@@ -169,8 +166,8 @@ def browse(url: str) -> bool:
         def log_message(self, *_: object) -> None:
             pass
 
-    with http.server.HTTPServer((ADDRESS, 0), Redirect) as server:
-        address = f"http://{ADDRESS}:{server.server_port}{secret}"
+    with http.server.HTTPServer((ports.ADDRESS, 0), Redirect) as server:
+        address = f"http://{ports.ADDRESS}:{server.server_port}{secret}"
         opened: list[bool] = []
         # Some programs that BROWSER names do not return before they have fetched the page.
         opener = threading.Thread(
@@ -185,7 +182,7 @@ def browse(url: str) -> bool:
 
 def announce(server: dict, workspace: str) -> None:
     """Say where the course is, and open it in the browser."""
-    page = f"http://{ADDRESS}:{server['port']}/lab/workspaces/{workspace}?token={server['token']}"
+    page = f"http://{ports.ADDRESS}:{server['port']}/lab/workspaces/{workspace}?token={server['token']}"
     print(f"The course is open at\n\n  {page}\n", flush=True)
     if not browse(page):
         print("There is no browser here: open that address in one on this machine.", flush=True)
@@ -203,7 +200,7 @@ def serve(root: pathlib.Path, port: int, workspace: str) -> None:
     from traitlets.config import Config
 
     options = {
-        "ServerApp.ip": ADDRESS,
+        "ServerApp.ip": ports.ADDRESS,
         "ServerApp.port": port,
         "ServerApp.port_retries": 0,
         "ServerApp.root_dir": root,

@@ -11,7 +11,7 @@ from torch import nn
 
 from wrong_answers import WrongAnswers, lesson_06
 
-events.prepare()  # before PyTorch's writer is imported
+events.keep_tensorflow_out()  # before PyTorch's writer is imported
 from torch.utils.tensorboard import SummaryWriter  # noqa: E402
 
 wrong = WrongAnswers()
