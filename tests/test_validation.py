@@ -252,7 +252,7 @@ def test_after_a_failure_the_rest_is_skipped_and_said_once(strict):
 
 
 def test_reports_come_in_time_and_no_file_is_touched(strict, lax):
-    assert strict.seconds < 30 + 2 * TIMEOUT
+    assert strict.seconds < 120, "nothing waited for the 2000 seconds that nbval gives a cell"
     assert strict.changed == []
     assert lax.changed == []
 
