@@ -68,8 +68,8 @@ def lesson(number: str, root: pathlib.Path = ROOT) -> Lesson:
 
 
 def notebooks(kind: str, root: pathlib.Path = ROOT) -> Iterator[pathlib.Path]:
-    """Every notebook of one kind, without the versions of their own that students keep beside."""
-    yield from (p for p in sorted((root / kind).glob("*.ipynb")) if ".mine-" not in p.name)
+    """Every notebook of one kind; files of other names are somebody's own."""
+    yield from (p for p in sorted((root / kind).glob("*.ipynb")) if _NOTEBOOK.fullmatch(p.name))
 
 
 def cells(notebook: pathlib.Path) -> list[tuple[str | None, str, str]]:
