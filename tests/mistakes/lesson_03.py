@@ -24,6 +24,8 @@ for says, change in {
     "`descend` must return (w, losses); it returns a `": "return w",
 }.items():
     explain_error.brings(says, both=("return w, losses", change))
+explain_error.brings("`w` has the right shape and dtype, but", both=("(steps)", "(4)"))
+explain_error.replacing("w -= lr", "w - lr")("dtype, but wrong", "w -= 0.125", "w - 0.125")
 
 RETAIN, PENALTY = ("backward()", "backward(retain_graph=True)"), "penalty = 0.1 * (w**2).sum()"
 ONCE = (f"{PENALTY}  #", "#", "    for", f"    {PENALTY}\n    for")
