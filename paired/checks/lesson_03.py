@@ -20,7 +20,6 @@ PENALTY = 0.1
 class PyTorch(adapters.PyTorch):
     """What the checks need besides of PyTorch, and its words."""
 
-    layout_note = "PyTorch keeps (outputs, inputs)."
     none_note = "is None: no graph leads from the loss to it."
     scale_note = "`.item()` and `.detach()` give a number without a graph."
     second_note = "nothing leads from what you differentiate to `w`."
@@ -31,10 +30,6 @@ class PyTorch(adapters.PyTorch):
     )
     untouched_note = "the output has no graph that leads to it."
     twice_note = "keep it in `ctx`, not on the class."
-
-    def layout(self, matrix: np.ndarray) -> np.ndarray:
-        """A matrix (outputs, inputs) as the framework's layer keeps it."""
-        return matrix
 
     def walk(self, function: Callable, x: np.ndarray, arriving: Sequence[np.ndarray]):
         """What comes back to x where these gradients arrive at a function's outputs; or None.
@@ -59,7 +54,6 @@ class PyTorch(adapters.PyTorch):
 class TensorFlow(adapters.TensorFlow):
     """The same of TensorFlow."""
 
-    layout_note = "Keras keeps (inputs, outputs)."
     none_note = "is None: the tape has seen nothing that leads from it to the loss."
     scale_note = "NumPy and `float` return a number, which the tape knows nothing of."
     second_note = "does the outer tape see how the first gradient is computed?"
@@ -67,9 +61,6 @@ class TensorFlow(adapters.TensorFlow):
     kept_note = "return new ones."
     untouched_note = "nothing that a tape sees leads from it to the output."
     twice_note = "each use needs its own."
-
-    def layout(self, matrix: np.ndarray) -> np.ndarray:
-        return matrix.T
 
     def walk(self, function: Callable, x: np.ndarray, arriving: Sequence[np.ndarray]):
         import tensorflow as tf
