@@ -15,6 +15,11 @@ class PyTorch:
     """PyTorch's tensors and gradients."""
 
     name = "pytorch"
+    layout_note = "`nn.Linear` keeps (outputs, inputs)."
+
+    def layout(self, weight: np.ndarray) -> np.ndarray:
+        """A weight (outputs, inputs) or (outputs, inputs, height, width) as a layer keeps it."""
+        return weight
 
     def tensor(self, array: np.ndarray):
         """An array as a tensor with a memory of its own."""
@@ -48,6 +53,11 @@ class TensorFlow:
     """TensorFlow's tensors and gradients."""
 
     name = "tensorflow"
+    layout_note = "`Dense` keeps (inputs, outputs)."
+
+    def layout(self, weight: np.ndarray) -> np.ndarray:
+        """As `PyTorch.layout`; a bias stays as it is."""
+        return weight.transpose(2, 3, 1, 0) if weight.ndim == 4 else weight.T
 
     def tensor(self, array: np.ndarray):
         """An array as a constant tensor."""
