@@ -18,12 +18,7 @@ from paired.checks.lesson_05_archive import archive as archive  # the notebooks'
 
 import numpy as np
 
-# How the networks of the last task are spoiled, in turn: by what their weights are multiplied, in
-# which of two layers a number of the bias is set, to what, and whether that layer's output is bad.
-SPOILING = (
-    (1, 0, -np.inf, True), (1, 1, np.nan, True), (1, 1, np.inf, True),
-    (1e200, 1, 0.5, True), (1, 0, 0.5, False),
-)  # fmt: skip
+CHANGES = "Your function changes numbers that the network keeps: let it only predict."
 NEARLY = "a small number that is added, or a limit, changes the results. They must be exact."
 
 
@@ -81,28 +76,21 @@ class PyTorch(adapters.PyTorch):
         return to_numpy(copy.deepcopy(model).eval()(self.tensor(x)))
 
     def kept(self, model) -> dict:
-        """What a function must leave as it is."""
+        """What a function must leave as it is, by what to say where it does not."""
         modules = list(model.modules())
-        hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
+        kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
+        hooks = [hook for m in modules for kind in kinds for hook in vars(m)[kind].values()]
+        others = [hook for hook in hooks if hook.__module__ == __name__]  # put on above
+        was, left = ("training", "evaluation")[:: 1 if model.training else -1]
         return {
-            "numbers": [to_numpy(tensor).copy() for tensor in model.state_dict().values()],
-            "hooks": {(m, kind, key) for m in modules for kind in hooks for key in vars(m)[kind]},
-            "modes": [module.training for module in modules],
+            "After your function returns its hooks are still there. Take the handle of each hook, "
+            "and remove it.": len(hooks) - len(others),
+            "Your function takes off hooks that others had put on: remove only its own.": others,
+            f"The network was in {was} mode, and your function leaves layers in {left} mode.": (
+                [module.training for module in modules]
+            ),
+            CHANGES: [to_numpy(tensor).tobytes() for tensor in model.state_dict().values()],
         }
-
-    def left(self, before: dict, after: dict) -> str:
-        """What a function has not left as it was, as a sentence."""
-        if after["hooks"] - before["hooks"]:
-            return (
-                "After your function returns its hooks are still there. Take the handle of each "
-                "hook, and remove it."
-            )
-        if before["hooks"] - after["hooks"]:
-            return "Your function takes off hooks that others had put on: remove only its own."
-        if before["modes"] != after["modes"]:
-            was, left = ("training", "evaluation")[:: 1 if before["modes"][0] else -1]
-            return f"The network was in {was} mode, and your function leaves layers in {left} mode."
-        return ""
 
 
 class TensorFlow(adapters.TensorFlow):
@@ -121,8 +109,7 @@ class TensorFlow(adapters.TensorFlow):
             # A node has no values that could be compared before and after: hide it from `call`.
             node = _ask((lambda: function(*nodes)) if callable(function) else function)
             if not isinstance(node, tf.Tensor) or node.graph is not graph:
-                must = "`free_energy` must return a node of the graph"
-                raise Wrong(f"{must}; this is {kind_of(node)}.")
+                raise Wrong(f"`free_energy` must return a node of the graph, not {kind_of(node)}.")
             with v1.Session() as session:
                 return session.run(node, dict(zip(nodes, arrays, strict=True)))
 
@@ -167,21 +154,15 @@ class TensorFlow(adapters.TensorFlow):
 
     def kept(self, model) -> dict:
         return {
-            "numbers": [to_numpy(weight).copy() for weight in model.weights],
-            "calls": [(layer.name, layer.call) for layer in model.layers],
-            "trainable": [layer.trainable for layer in (model, *model.layers)],
+            f"After your function returns `{layer.name}.call` is another. Leave the layers as they "
+            "are.": layer.call
+            for layer in model.layers
+        } | {
+            "Your function changes which layers are `trainable`: to predict, leave that.": (
+                [layer.trainable for layer in (model, *model.layers)]
+            ),
+            CHANGES: [to_numpy(weight).tobytes() for weight in model.weights],
         }
-
-    def left(self, before: dict, after: dict) -> str:
-        for (name, was), (_, now) in zip(before["calls"], after["calls"], strict=True):
-            if was != now:
-                return (
-                    f"After your function returns `{name}.call` is another. Leave the layers as "
-                    "they are."
-                )
-        if before["trainable"] != after["trainable"]:
-            return "Your function changes which layers are `trainable`: to predict, leave that."
-        return ""
 
 
 class Name(Answer):
@@ -335,8 +316,7 @@ def _distance_checked(framework, function: Callable, what: str, x, centre) -> No
 
     def value(*tensors):
         """What the function returns, if that is right."""
-        given = dict(zip(("X", "centre"), tensors, strict=True))
-        name, value = f"{what}, the value", _ask(function, **given)
+        name, value = f"{what}, the value", _ask(function, X=tensors[0], centre=tensors[1])
         compare(name, value, distance.mean(), mistakes=mistakes, **words)
         adapters.must_be_tensor(framework, name, value)
         return value
@@ -478,10 +458,10 @@ def evaluation(framework, evaluate) -> str:
         got = to_numpy(result)
         if got.dtype.kind in "fiu" and got.shape == ():  # float32 will do
             shares = (right, *mistakes.values())
-            known = [share for share in shares if np.isclose(got, share, rtol=1e-6, atol=1e-6)]
-            if not known and np.isclose(got, [np.round(right, n) for n in (2, 3, 4)]).any():
+            result = next((share for share in shares if np.isclose(got, share, 1e-6, 1e-6)), got)
+            if result is got and np.isclose(got, [np.round(right, n) for n in (2, 3, 4)]).any():
                 raise Wrong("The share is rounded: return it as it is.")
-            result = np.asarray((known or [got])[0], float)
+            result = np.asarray(result, float)
         compare("The share", result, right, shape_note="one number.", mistakes=mistakes)
     return "The right share, from batches of any size; and the network is as it was before."
 
@@ -492,28 +472,27 @@ def _drawn(framework, rng: np.random.Generator, model) -> tuple:
     The network's numbers are drawn too.
     """
     sizes, shares = (12, 12, 5), {}
-    every = "compares every answer with every label"
+    every, shapes = "compares every answer with every label", "print the shapes of both."
     while len({round(share, 5) for share in shares.values()}) < 11:
         _fill(framework, model, rng.normal)
         arrays = [(rng.normal(size=(n, 3)), rng.integers(3, size=(n, 1))) for n in sizes]
         each = [(framework.predict(model, x).argmax(axis=1), y) for x, y in arrays]
         hits = [guess == y[:, 0] for guess, y in each]
+        means, right = [hit.mean() for hit in hits], np.concatenate(hits).mean()
         tables = [guess == y for guess, y in each]
-        right = np.concatenate(hits).mean()
+        cells = sum(table.sum() for table in tables)
         shares = {
             "": right,
             "is the mean of the batches' shares: the last one is smaller, and counts less.": (
-                np.mean([hit.mean() for hit in hits])
+                np.mean(means)
             ),
-            f"{every}: print the shapes of both.": np.mean([table.mean() for table in tables]),
-            f"{every}, in tables of n rows and n columns: print the shapes of both.": (
-                np.concatenate([table.ravel() for table in tables]).mean()
+            f"{every}: {shapes}": np.mean([table.mean() for table in tables]),
+            f"{every}, in tables of n rows and n columns: {shapes}": (
+                cells / sum(n * n for n in sizes)
             ),
-            f"{every}, and counts them all: print the shapes of both.": (
-                sum(table.sum() for table in tables) / sum(sizes)
-            ),
-            "is that of the last batch alone.": hits[-1].mean(),
-            "is that of the first batch alone.": hits[0].mean(),
+            f"{every}, and counts them all: {shapes}": cells / sum(sizes),
+            "is that of the last batch alone.": means[-1],
+            "is that of the first batch alone.": means[0],
             "is the share of wrong answers.": 1 - right,
             "is a number of examples, not their share.": right * sum(sizes),
             "is in percent: return a share, from 0 to 1.": right * 100,
@@ -530,13 +509,9 @@ def _fill(framework, model, draw: Callable) -> None:
 
 def _left_alone(framework, before: dict, model, when: str = "") -> None:
     """Raise `Wrong` where a network is not as it was."""
-    after = framework.kept(model)
-    same = functools.partial(np.array_equal, equal_nan=True)
-    left = framework.left(before, after)
-    if not left and not all(map(same, before["numbers"], after["numbers"])):
-        left = "Your function changes numbers that the network keeps: let it only predict."
-    if left:
-        raise Wrong(f"{when}{left[0].lower()}{left[1:]}" if when else left)
+    for (sentence, was), now in zip(before.items(), framework.kept(model).values(), strict=True):
+        if was != now:
+            raise Wrong(f"{when}{sentence[0].lower()}{sentence[1:]}" if when else sentence)
 
 
 def live(framework, seat, serial, column) -> str:
@@ -585,7 +560,10 @@ def translation(framework, first_bad_layer) -> str:
 
 def _networks(framework, rng: np.random.Generator) -> Iterator[tuple]:
     """Networks with an input, the first bad layer, and all layers in the order of the calls."""
-    for factor, place, value, bad in SPOILING:
+    # By what weights are multiplied, the layer of which a number of the bias is set, and to what.
+    for factor, place, value in (
+        (1, 0, -np.inf), (1, 1, np.nan), (1, 1, np.inf), (1e200, 1, 0.5), (1, 0, 0.5),
+    ):  # fmt: skip
         model, layers, order = framework.network()
         _fill(framework, model, functools.partial(rng.uniform, 0.1, 1))
         kernels, biases = zip(*map(framework.weights, layers.values()), strict=True)
@@ -594,7 +572,8 @@ def _networks(framework, rng: np.random.Generator) -> Iterator[tuple]:
         bias = to_numpy(biases[place])
         framework.put(biases[place], np.where(np.arange(len(bias)) == 1, value, bias))
         x = framework.tensor(rng.uniform(0.1, 1, size=(6, 3)))
-        yield model, x, list(layers)[place] if bad else None, order
+        good = factor == 1 and np.isfinite(value)
+        yield model, x, None if good else list(layers)[place], order
 
 
 def _layer_judged(answer, bad: str | None, order: tuple[str, ...]) -> None:

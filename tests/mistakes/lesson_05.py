@@ -1,6 +1,15 @@
 """Lesson 05, debugging: wrong answers to its exercise, and other right ones."""
 
-from mistakes import Mistakes
+import re
+
+from mistakes import HALVES, Mistakes
+
+
+def both(tensorflow: str) -> tuple[str, str]:
+    """Code of the two halves that is the same but for names: PyTorch's, TensorFlow's."""
+    pytorch = tensorflow.replace("tf.reduce_min", "tf.amin")
+    return re.sub(r"tf\.(reduce_|math\.|nn\.)?", "torch.", pytorch), tensorflow
+
 
 predict = Mistakes("predict")
 predict.brings("`stops_unequal` is not -2.", both={"stops_unequal": -2})
@@ -12,40 +21,40 @@ explain_error = Mistakes("explain_error")
 for answer in ("sqrt", "Squares", 1):
     says = f"must be the name of a tensor in `mean_distance`, in quotes; it is {answer!r}."
     explain_error.brings(says, both={"tensor": answer})
+root = explain_error.replacing(
+    "torch.where(zero, 0.0, safe.sqrt())", "tf.where(zero, tf.zeros_like(squares), tf.sqrt(safe))"
+)
+mean = explain_error.replacing("distance.mean()", "tf.reduce_mean(distance)")
 STILL = "Where a row is the centre, the gradient at `X` is still not finite. Choosing between"
 FEW = "the value agrees to a few digits only: a small number that is added, or a limit"
 CUT = "No gradient arrives at `X`: something is cut off from it."
-for says, pytorch, tensorflow in (
-    (STILL, "torch.where(squares > 0, squares.sqrt(), 0.0)",
-     "tf.where(squares > 0, squares**0.5, tf.zeros_like(squares))"),
-    (STILL, "squares.sqrt().nan_to_num()", "tf.cast(squares > 0, squares.dtype) * squares**0.5"),
-    (STILL, "squares**0.5", "tf.norm(difference, axis=1)"),
-    (FEW, "torch.nn.functional.pairwise_distance(X, centre)", "tf.sqrt(squares + 1e-8)"),
-    (FEW, "squares.clamp(min=1e-10).sqrt()", "tf.sqrt(tf.maximum(squares, 1e-10))"),
-    ("leaves out rows that are the centre", "squares[squares > 0].sqrt()",
-     "tf.sqrt(tf.boolean_mask(squares, squares > 0))"),
-    (CUT, "squares.detach().sqrt()", "tf.sqrt(tf.stop_gradient(squares))"),
-    (CUT, "torch.from_numpy(squares.detach().numpy() ** 0.5)", "tf.constant(np.sqrt(squares))"),
-    ("is the root of a mean", "squares.mean().sqrt()", "tf.sqrt(tf.reduce_mean(squares))"),
-    ("the root is missing", "squares", "squares"),
-    ("is the root of a sum over all rows", "difference.norm()", "tf.norm(difference)"),
-    ("is that of columns", "difference.norm(dim=0)", "tf.norm(difference, axis=0)"),
-    ("adds up differences", "difference.norm(p=1, dim=1)", "tf.norm(difference, ord=1, axis=1)"),
-    ("the value has dtype float32, it must have float64", "difference.float().norm(dim=1)",
-     "tf.norm(tf.cast(difference, tf.float32), axis=1)"),
+for replace, says, code in (
+    (root, STILL, "squares**0.5"),
+    (root, STILL, "tf.where(squares > 0, squares**0.5, 0.0)"),
+    (root, FEW, "tf.sqrt(squares + 1e-8)"),
+    (root, FEW, "tf.sqrt(tf.where(squares < 1e-10, 1e-10, squares))"),
+    (root, "leaves out rows that are the centre", "tf.sqrt(squares[squares > 0])"),
+    (root, "is the root of a mean", "tf.sqrt(tf.reduce_mean(squares))"),
+    (root, "the root is missing", "squares"),
+    (root, "is the root of a sum over all rows", "tf.sqrt(tf.reduce_sum(squares))"),
+    (root, "is that of columns", "tf.sqrt(tf.reduce_sum(difference**2, 0))"),
+    (root, "adds up differences", "tf.reduce_sum(tf.abs(difference), 1)"),
+    (mean, "is the sum: take the mean", "tf.reduce_sum(distance)"),
+    (mean, "has shape (7,), it must have (): one number, the mean of all rows", "distance"),
+    (mean, "Far from the centre, the value has the right shape and dtype, but wrong values",
+     "tf.reduce_sum(distance) / 7"),
+    (mean, "; it must be a tensor", "float(tf.reduce_mean(distance))"),
 ):  # fmt: skip
-    pytorch, tensorflow = f"distance = {pytorch}", f"distance = {tensorflow}"
-    explain_error.brings(says, pytorch=pytorch, tensorflow=tensorflow)
+    replace(says, *both(code))
+root(STILL, "squares.sqrt().nan_to_num()", "tf.cast(squares > 0, squares.dtype) * squares**0.5")
+root(STILL, None, "tf.norm(difference, axis=1)")
+root(FEW, "torch.nn.functional.pairwise_distance(X, centre)", None)
+root(CUT, "squares.detach().sqrt()", "tf.sqrt(tf.stop_gradient(squares))")
+root(CUT, None, "tf.constant(np.sqrt(squares))")
 explain_error.brings(
     "the gradient at `centre` is still not finite",
     pytorch="X.register_hook(torch.nan_to_num)\ndistance = squares.sqrt()",
 )
-mean = explain_error.replacing("distance.mean()", "tf.reduce_mean(distance)")
-mean("is the sum: take the mean", "distance.sum()", "tf.reduce_sum(distance)")
-mean("has shape (7,), it must have (): one number, the mean of all rows", "distance", "distance")
-mean("Far from the centre, the value has the right shape and dtype, but wrong values",
-     "distance.sum() / 7", "tf.reduce_sum(distance) / 7")  # fmt: skip
-mean("; it must be a tensor", "distance.mean().item()", "float(tf.reduce_mean(distance))")
 mean(
     "Where a row is the centre, the gradient at `X` is zero: a gradient is lost",
     "distance.mean().detach() + 0 * difference.sum()",
@@ -59,13 +68,11 @@ explain_error.brings(
         "tf.zeros_like(squares)", "tf.sqrt(tf.stop_gradient(squares))",
     ),
 )  # fmt: skip
-explain_error.brings(
-    "Your function opens a debugger", both=("zero =", "pdb.set_trace()\n    zero =")
-)
-explain_error.right(
-    pytorch="distance = torch.linalg.vector_norm(difference, dim=1)",
-    tensorflow="distance = tf.math.divide_no_nan(squares, tf.sqrt(squares))",
-)
+breakpoint_in = ("zero =", "pdb.set_trace()\n    zero =")
+explain_error.brings("Your function opens a debugger", both=breakpoint_in)
+root("", "torch.linalg.vector_norm(difference, dim=1)",
+     "tf.math.divide_no_nan(squares, tf.sqrt(squares))")  # fmt: skip
+mean("", "torch.cdist(X, centre[None]).mean()", None)
 explain_error.right(
     pytorch="""
         distance = torch.zeros_like(squares)
@@ -77,7 +84,6 @@ explain_error.right(
         distance = tf.scatter_nd(places, roots, tf.shape(squares, tf.int64))
         """,
 )
-explain_error.right(pytorch=("distance.mean()", "torch.cdist(X, centre[None]).mean()"))
 explain_error.right(both=('"B"', '" b"', '"squares"', '"squares "'))
 
 
@@ -87,71 +93,47 @@ first_inf.brings("the name of a node of the graph, as", tensorflow={"first_bad":
 gate = first_inf.replacing(
     "torch.logaddexp(scores, torch.zeros_like(scores))", 'tf.nn.softplus(scores, name="gate")'
 )
-energy = first_inf.replacing(
-    "-torch.logsumexp(-gate, dim=1)", "-tf.reduce_logsumexp(-gate, axis=1)"
-)
+LOG_SUM_EXP = "-torch.logsumexp(-gate, dim=1)", "-tf.reduce_logsumexp(-gate, axis=1)"
+energy = first_inf.replacing(*LOG_SUM_EXP)
 mean = first_inf.replacing("energy.mean()", "tf.reduce_mean(energy)")
 AGAIN = "For large scores the result is inf. Debug your function: which is the first now?"
 HELD = "For large scores the result is far too small: a limit, or a small number that is added"
-for says, pytorch, tensorflow in (
-    (AGAIN, "exp(scores)", "exp(scores)"),
-    (HELD, "exp(scores.clamp(max=700))", "exp(tf.minimum(scores, 700))"),
-    (HELD, "exp(scores.clamp(max=80))", "exp(tf.clip_by_value(scores, -80, 80))"),
-    (HELD, "exp(scores).nan_to_num()", "exp(tf.minimum(scores, 500))"),
-):
-    gate(says, f"torch.log(1 + torch.{pytorch})", f"tf.math.log(1 + tf.{tensorflow})")
-for says, *new in (
-    ("For scores far below zero the result is inf.", "scores + torch.log(1 + torch.exp(-scores))",
+NAIVE = "tf.reduce_sum(tf.exp(-gate), 1)"
+for replace, says, code in (
+    (gate, AGAIN, "tf.math.log(1 + tf.exp(scores))"),
+    (gate, HELD, "tf.math.log(1 + tf.exp(700 - tf.nn.relu(700 - scores)))"),
+    (gate, HELD, "tf.math.log(1 + tf.exp(80 - tf.nn.relu(80 - scores)))"),
+    (gate, "For scores far below zero the result is inf.",
      "scores + tf.math.log(1 + tf.exp(-scores))"),
-    ("has ReLU in place of the gate", "torch.relu(scores)", "tf.nn.relu(scores)"),
-    ("has the scores in place of the gate", "scores", "scores"),
-    ("", "torch.nn.functional.softplus(scores, threshold=800)", "-tf.math.log_sigmoid(-scores)"),
+    (gate, "has ReLU in place of the gate", "tf.nn.relu(scores)"),
+    (gate, "has the scores in place of the gate", "scores"),
+    (energy, AGAIN, f"-tf.math.log({NAIVE})"),
+    (energy, HELD, f"-tf.math.log({NAIVE} + 1e-300)"),
+    (energy, HELD, "-tf.math.log(tf.reduce_sum(tf.exp(-(80 - tf.nn.relu(80 - gate))), 1))"),
+    (energy, "For scores in the hundreds the result is far too small",
+     f"tf.where(gate[:, 0] > 1000, tf.reduce_min(gate, 1), -tf.math.log({NAIVE} + 1e-15))"),
+    (energy, "is that of the mean of the odds", "-tf.math.log(tf.reduce_mean(tf.exp(-gate), 1))"),
+    (energy, "the result has the wrong sign", "tf.reduce_logsumexp(-gate, 1)"),
+    (energy, "has the least gate in place of", "tf.reduce_min(gate, 1)"),
+    (energy, "has exp(gate), and no minus before", "tf.reduce_logsumexp(gate, 1)"),
+    (energy, "has exp(gate) in place of exp(-gate)", "-tf.reduce_logsumexp(gate, 1)"),
+    (energy, "has the sum of the gates in place of", "tf.reduce_sum(gate, 1)"),
+    (energy, "adds the odds of different examples", "-tf.reduce_logsumexp(-gate, 0)"),
+    (energy, "adds all odds at once", "-tf.math.log(tf.reduce_sum(tf.exp(-gate)))"),
+    (mean, "has shape (6,), it must have (): one number, the mean of all examples", "energy"),
+    (mean, "is the sum over the examples", "tf.reduce_sum(energy)"),
 ):  # fmt: skip
-    gate(says, *new)
-for says, *new in (
-    (AGAIN, "-torch.exp(-gate).sum(dim=1).log()",
-     "-tf.math.log(tf.reduce_sum(tf.exp(-gate), axis=1))"),
-    (HELD, "-torch.exp(-gate).sum(dim=1).clamp(min=1e-38).log()",
-     "-tf.math.log(tf.reduce_sum(tf.exp(-tf.minimum(gate, 80)), axis=1))"),
-    (HELD, "-(torch.exp(-gate).sum(dim=1) + 1e-300).log()",
-     "-tf.math.log(tf.reduce_sum(tf.exp(-gate), axis=1) + 1e-300)"),
-    ("is that of the mean of the odds", "-torch.exp(-gate).mean(dim=1).log()",
-     "-tf.math.log(tf.reduce_mean(tf.exp(-gate), axis=1))"),
-    ("the result has the wrong sign", "torch.logsumexp(-gate, dim=1)",
-     "tf.reduce_logsumexp(-gate, axis=1)"),
-    ("has the least gate in place of", "gate.min(dim=1).values", "tf.reduce_min(gate, axis=1)"),
-    ("has exp(gate), and no minus before the logarithm", "torch.logsumexp(gate, dim=1)",
-     "tf.reduce_logsumexp(gate, axis=1)"),
-    ("has exp(gate) in place of exp(-gate)", "-torch.logsumexp(gate, dim=1)",
-     "-tf.reduce_logsumexp(gate, axis=1)"),
-    ("has the sum of the gates in place of", "gate.sum(dim=1)", "tf.reduce_sum(gate, axis=1)"),
-    ("adds the odds of different examples", "-torch.logsumexp(-gate, dim=0)",
-     "-tf.reduce_logsumexp(-gate, axis=0)"),
-    ("adds all odds at once", "-torch.logsumexp(-gate, dim=(0, 1))", "-tf.reduce_logsumexp(-gate)"),
-):  # fmt: skip
-    energy(says, *new)
-energy(
-    "For scores in the hundreds the result is far too small",
-    "torch.where(gate.amin(1) > 1000, gate.amin(1), -(torch.exp(-gate).sum(1) + 1e-15).log())",
-    "tf.where(tf.reduce_min(gate, 1) > 1000, tf.reduce_min(gate, 1), "
-    "-tf.math.log(tf.reduce_sum(tf.exp(-gate), 1) + 1e-15))",
-)
-mean("has shape (6,), it must have (): one number, the mean of all examples", "energy", "energy")
-mean("is the sum over the examples", "energy.sum()", "tf.reduce_sum(energy)")
-mean("must return a node of the graph; this is 3.0", None, "3.0")
-first_inf.right(
-    pytorch="""
-        gate = scores.clamp(min=0) + torch.log1p(torch.exp(-scores.abs()))
-        least = gate.min(dim=1, keepdim=True).values
-        energy = least[:, 0] - torch.log(torch.exp(least - gate).sum(dim=1))
-        """,
-    tensorflow="""
-        gate = tf.maximum(scores, 0) + tf.math.log1p(tf.exp(-tf.abs(scores)))
-        least = tf.reduce_min(gate, axis=1, keepdims=True)
-        energy = least[:, 0] - tf.math.log(tf.reduce_sum(tf.exp(least - gate), axis=1))
-        """,
-)
+    replace(says, *both(code))
+gate(HELD, "torch.log(1 + torch.exp(scores).nan_to_num())", None)
+mean("must return a node of the graph, not 3.0", None, "3.0")
+gate("", "torch.nn.functional.softplus(scores, threshold=800)", "-tf.math.log_sigmoid(-scores)")
 gate("", "torch.where(scores > 30, scores, torch.log1p(torch.exp(scores)))", None)
+by_hand = """
+    gate = tf.nn.relu(scores) + tf.math.log1p(tf.exp(-tf.abs(scores)))
+    least = tf.reduce_min(gate, 1)
+    energy = least - tf.math.log(tf.reduce_sum(tf.exp(least[:, None] - gate), 1))
+    """
+first_inf.right(**dict(zip(HALVES, both(by_hand), strict=True)))
 first_inf.right(pytorch={"first_bad": "grown "}, tensorflow={"first_bad": "gate/grown:0"})
 
 
@@ -188,14 +170,11 @@ SHARE = (
     "float(tf.reduce_mean(tf.cast(tf.concat(right, axis=0), tf.float64)))",
 )
 share = evaluation.replacing(*SHARE)
-MEANS = (
-    "torch.stack([each.double().mean() for each in right]).mean().item()",
-    "float(np.mean([np.mean(each) for each in right]))",
-)
-share("is the mean of the batches' shares", *MEANS)
-share("is that of the last batch alone", "right[-1].double().mean()", "np.mean(right[-1])")
-share("is that of the first batch alone", "right[0].double().mean()", "np.mean(right[0])")
+MEANS = "sum(each.numpy().mean() for each in right) / 3"
 for says, new in (
+    ("is the mean of the batches' shares", MEANS),
+    ("is that of the last batch alone", "right[-1].numpy().mean()"),
+    ("is that of the first batch alone", "right[0].numpy().mean()"),
     ("is rounded: return it as it is", "round({}, 2)"),
     ("is the share of wrong answers", "1 - {}"),
     ("is a number of examples, not their share", "29 * {}"),
@@ -205,18 +184,18 @@ for says, new in (
     ("is a `NoneType`; it must be an array of shape ()", "{} and None"),
 ):
     share(f"The share {says}", *map(new.format, SHARE))
-for says, *new in (
-    ("label: print", *MEANS),
-    ("label, in tables of n rows and n columns: print",
-     "torch.cat([each.ravel() for each in right]).double().mean().item()",
-     "np.mean(np.concatenate([np.ravel(each) for each in right]))"),
-    ("label, and counts them all", "sum(each.sum() for each in right).item() / 29",
-     "sum(np.sum(each) for each in right) / 29"),
-):  # fmt: skip
-    pytorch, tensorflow = (("y[:, 0]", "y", *pair) for pair in zip(SHARE, new, strict=True))
+COUNT = "sum(each.numpy().sum() for each in right)"
+for says, new in (
+    ("label: print", MEANS),
+    ("label, in tables of n rows and n columns: print", COUNT + " / (12**2 + 12**2 + 5**2)"),
+    ("label, and counts them all", COUNT + " / (12 + 12 + 5)"),
+):
+    pytorch, tensorflow = (("y[:, 0]", "y", old, new) for old in SHARE)
     says = f"compares every answer with every {says}"
     evaluation.brings(says, pytorch=pytorch, tensorflow=tensorflow)
 evaluation.brings("Your function never calls `model`.", both="return 1 / 3")
+share("", "sum(each.sum().item() for each in right) / sum(map(len, right))",
+      "np.concatenate(right).mean()")  # fmt: skip
 evaluation.right(
     pytorch="""
         still = copy.deepcopy(model).eval()
@@ -225,22 +204,8 @@ evaluation.right(
     tensorflow="""
         accuracy = tf.keras.metrics.SparseCategoricalAccuracy()
         for X, y in batches:
-            accuracy.update_state(y, model(X, training=False))
+            accuracy.update_state(y, model.predict_on_batch(X))
         return accuracy.result()
-        """,
-)
-evaluation.right(
-    pytorch="""
-        modes = [module.training for module in model.modules()]
-        model.eval()
-        right = sum((model(X).argmax(dim=1, keepdim=True) == y).sum().item() for X, y in batches)
-        for module, mode in zip(model.modules(), modes):
-            module.training = mode
-        return right / sum(len(y) for _, y in batches)
-        """,
-    tensorflow="""
-        right = [np.argmax(model.predict_on_batch(X), axis=1) == y[:, 0] for X, y in batches]
-        return np.concatenate(right).mean()
         """,
 )
 evaluation.right(
@@ -265,6 +230,7 @@ live.right(both={"seat": 5.0, "column": 2.0})
 
 translation = Mistakes("translation")
 NONE = "is not finite, and the result is None. Look at each layer, and for NaN as well as for both"
+CHANGES = "Your function changes numbers that the network keeps: let it only predict."
 finite = translation.replacing("not output.isfinite().all()", "not np.isfinite(output).all()")
 found = translation.replacing("return bad[0] if bad else None", "return None")
 name = translation.replacing("bad.append(name)", "return layer.name")
@@ -293,57 +259,32 @@ for replace, says, *new in (
     (end, "After your function returns its hooks are still there", "pass", None),
     (end, "Your function takes off hooks that others had put on",
      "[module._forward_hooks.clear() for module in model.modules()]", None),
-    (end, "Your function changes numbers that the network keeps",
+    (end, CHANGES,
      "handle.remove()\n        [own.data.nan_to_num_() for own in model.parameters()]",
      "[own.assign(np.nan_to_num(own)) for own in model.weights]\n            return layer.name"),
 ):  # fmt: skip
     replace(says, *new)
-translation.brings(
-    "Where the network itself raises an error: after your function returns its hooks are",
-    pytorch=("try:", "if model:", "finally:", "if model:"),
-)
-translation.brings(
-    "Where the network itself raises an error: the network was in training mode",
-    pytorch=(
-        "bad = []\n",
-        "bad = []\n    model.eval()\n",
-        "return bad",
-        "model.train()\n    return bad",
-    ),
-)
-translation.brings(
-    "Where the network itself raises an error your function hides it",
-    pytorch=("finally:", "except RuntimeError:\n        return None\n    finally:"),
-)
-translation.brings(  # walks in the order of the names
-    "is 'out', but the output of 'body' is bad before it",
-    pytorch=("return bad[0] if bad", "return min(bad, key=[*dict(layers)].index) if bad"),
-)
-translation.brings(  # a hook that looks the name up when it is called
-    "is 'body', but the output of 'head.0' is bad before it",
-    pytorch="""
-        bad, handles = [], []
-        for name, module in model.named_modules():
-            if not list(module.children()):
-                hook = lambda _, __, output: output.isfinite().all() or bad.append(name)
-                handles.append(module.register_forward_hook(hook))
-        model(X)
-        for handle in handles:
-            handle.remove()
-        return bad[0] if bad else None
-        """,
-)
-translation.brings(
-    "is 'out', but the output of 'second' is bad before it",
-    tensorflow=("in zip(", "in [*zip(", "strict=True)", "strict=True)][::-1]"),
-)
-translation.brings(
-    "is 'relu', but the output of 'first' is bad before it",
-    tensorflow=("layer.output for", "layer.input for"),
-)
-translation.brings(
-    "changes numbers that the network keeps", tensorflow=("training=False", "training=True")
-)
+for says, *changes in (
+    ("error: after your function returns its hooks", "try:", "if model:", "finally:", "if model:"),
+    ("error: the network was in training mode", "bad = []\n", "bad = []\n    model.eval()\n",
+     "return bad", "model.train()\n    return bad"),
+    ("Where the network itself raises an error your function hides it",
+     "finally:", "except RuntimeError:\n        return None\n    finally:"),
+    ("is 'out', but the output of 'body' is bad before it",  # in the order of the names
+     "return bad[0] if bad", "return min(bad, key=[*dict(layers)].index) if bad"),
+    ("is 'body', but the output of 'head.0' is bad before it",  # looks names up when called
+     "watch(name, module):", "watch(_, module):",
+     "handles = [watch(name, module) for name, module in layers]",
+     "handles = []\n    for name, module in layers:\n        handles.append(watch(0, module))"),
+):  # fmt: skip
+    translation.brings(says, pytorch=tuple(changes))
+for says, *changes in (
+    ("is 'out', but the output of 'second' is bad before it",
+     "in zip(", "in [*zip(", "strict=True)", "strict=True)][::-1]"),
+    ("'relu', but the output of 'first' is bad before it", "layer.output for", "layer.input for"),
+    (CHANGES, "training=False", "training=True"),
+):  # fmt: skip
+    translation.brings(says, tensorflow=tuple(changes))
 translation.brings(
     "raises `TypeError: too many positional arguments` in line 4 of its cell, `X = layer(X)`.",
     tensorflow="""
@@ -359,8 +300,7 @@ BY_CALL = """
     def watch(layer):
         def watched(*inputs, **options):
             output = calls[layer](*inputs, **options)
-            if not np.isfinite(output).all():
-                bad.append(layer.name)
+            bad.extend([layer.name] * (not np.isfinite(output).all()))
             return output
 
         return watched
@@ -378,41 +318,32 @@ translation.brings(
     "After your function returns `first.call` is another",
     tensorflow=BY_CALL.replace("layer.call = call", "pass"),
 )
+translation.brings(
+    "raises an error: after your function returns `first.call` is another",
+    tensorflow=BY_CALL.replace("try:", "if calls:").replace("finally:", "if calls:"),
+)
 translation.right(
     pytorch="""
-        names = {module: name for name, module in model.named_modules()}
+        names, bad = {module: name for name, module in model.named_modules()}, []
 
         def hook(module, inputs, output):
             if not list(module.children()) and not output.isfinite().all():
-                raise StopIteration(module)
+                bad.append(names[module])
 
-        handle = torch.nn.modules.module.register_module_forward_hook(hook)
-        try:
+        with torch.nn.modules.module.register_module_forward_hook(hook):
             model(X)
-        except StopIteration as stop:
-            return names[stop.value]
-        finally:
-            handle.remove()
-        return None
+        return bad[0] if bad else None
         """,
     tensorflow=BY_CALL,
 )
 translation.right(
     pytorch="""
-        call, bad = torch.nn.Module.__call__, []
-        names = {module: name for name, module in model.named_modules()}
-
-        def watched(module, *inputs):
-            output = call(module, *inputs)
-            if not output.isfinite().all():
-                bad.append(names[module])
-            return output
-
-        torch.nn.Module.__call__ = watched
-        try:
-            model(X)
-        finally:
-            torch.nn.Module.__call__ = call
+        twin, bad = copy.deepcopy(model), []
+        for name, module in twin.named_modules():
+            if not list(module.children()):
+                hook = lambda _, __, y, name=name: bad.extend([name] * bool((y - y).isnan().any()))
+                module.register_forward_hook(hook)
+        twin(X)
         return bad[0] if bad else None
         """,
     tensorflow="""
