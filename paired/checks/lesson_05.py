@@ -187,12 +187,6 @@ class Name(Answer):
         return f"is not {given!r}: {super()._sentence(given, half)}"
 
 
-COUNTS = Halves(
-    "counts the calls of the layer; the loss leads back through the last of them only.",
-    "counts one trace for both Python numbers: each is a constant of its own trace.",
-)
-
-
 @task(
     stops_equal=Number(0, {
         1: "is not 1: ask what NaN is equal to.",
@@ -210,16 +204,15 @@ COUNTS = Halves(
         6: "counts `layer.forward(x)`, which goes around the hooks: `layer(x)` runs them.",
     }, {
         1: "is not 1: another shape, and each other Python number, is traced anew.",
-        2: COUNTS,
-        3: COUNTS,
+        **dict.fromkeys((2, 3), "counts one trace for both Python numbers: each is a constant of "
+                        "its own trace."),
         5: "counts the calls; Python's lines run only while a function is traced.",
     })),
     second=Number(Halves(1, 5), Halves({
         0: "is not 0: the loss leads back through the layer.",
         2: "counts the ways from the loss to the layer: their gradients are added first.",
-        4: COUNTS,
-        5: COUNTS,
-        6: COUNTS,
+        **dict.fromkeys((4, 5, 6), "counts the calls of the layer; the loss leads back through "
+                        "the last of them only."),
     }, {
         0: "is not 0: `tf.print` is part of the graph, which each call runs.",
         1: "counts the first call only; `tf.print` is part of the graph, which each call runs.",
@@ -235,8 +228,7 @@ COUNTS = Halves(
         0: "is not 0: without a graph each call runs Python's lines.",
         1: "is not 1: without a graph each call runs Python's lines.",
         4: "counts traces; without a graph there are none, and each call runs Python's lines.",
-        9: "counts traces too; without a graph there are none.",
-        10: "counts traces too; without a graph there are none.",
+        **dict.fromkeys((9, 10), "counts traces too; without a graph there are none."),
     })),
 )  # fmt: skip
 def predict(framework) -> str:
@@ -244,38 +236,27 @@ def predict(framework) -> str:
     return "All five are right. The next cell counts."
 
 
-LATER = Halves(
-    "its gradient is not finite either, but others are so before, on the way back.",
-    "its gradient comes later on the way back.",
-)
-
-
 @task(
-    cause=Choice(
-        "B",
-        {
-            "A": "`X` and `centre` are finite, and so is every tensor on the way there.",
-            "C": "the mean divides by n, which is not zero: `distance` has a finite gradient.",
-            "D": "no number here is too large: the distances are ordinary ones.",
-            "E": "a square has the slope 0 at 0, which is a number.",
-        },
-    ),
-    tensor=Name(
-        "the name of a tensor in `mean_distance`",
-        ("squares",),
-        {
-            "distance": "its gradient is 1 / n, a number.",
-            "difference": Halves(
-                "its gradient is NaN, which the message complains of; the gradient one step "
-                "before, on the way back, is not finite either.",
-                "its gradient comes later on the way back: the message names the first op that is "
-                "bad, and its inputs.",
-            ),
-            "X": LATER,
-            "centre": LATER,
-        },
-    ),
-)
+    cause=Choice("B", {
+        "A": "`X` and `centre` are finite, and so is every tensor on the way there.",
+        "C": "the mean divides by n, which is not zero: `distance` has a finite gradient.",
+        "D": "no number here is too large: the distances are ordinary ones.",
+        "E": "a square has the slope 0 at 0, which is a number.",
+    }),
+    tensor=Name("the name of a tensor in `mean_distance`", ("squares",), {
+        "distance": "its gradient is 1 / n, a number.",
+        "difference": Halves(
+            "its gradient is NaN, which the message complains of; the gradient one step before, on "
+            "the way back, is not finite either.",
+            "its gradient comes later on the way back: the message names the first op that is bad, "
+            "and its inputs.",
+        ),
+        **dict.fromkeys(("X", "centre"), Halves(
+            "its gradient is not finite either, but others are so before, on the way back.",
+            "its gradient comes later on the way back.",
+        )),
+    }),
+)  # fmt: skip
 def explain_error(framework, mean_distance) -> str:
     """Say where a gradient stops to be finite and why, and mend the function."""
     rng = np.random.default_rng()
@@ -298,19 +279,16 @@ def _distance_checked(framework, function: Callable, what: str, x, centre) -> No
     squares = (difference**2).sum(axis=1)
     distance = np.sqrt(squares)
     there = distance > 0
-    by_column = np.sqrt((difference**2).sum(axis=0))
+    away, by_column = distance[there], np.sqrt((difference**2).sum(axis=0))
+    sizes = np.abs(difference).sum(axis=1)
     mistakes = {
-        "leaves out rows that are the centre: their distance is 0, and they count.": (
-            distance[there].mean()
-        ),
+        "leaves out rows that are the centre: their distance is 0, and they count.": away.mean(),
         "is the sum: take the mean.": distance.sum(),
         "is that of the squares: the root is missing.": squares.mean(),
         "is the root of a mean: each row has its own root.": np.sqrt(squares.mean()),
         "is the root of a sum over all rows: each row has its own.": np.sqrt(squares.sum()),
         "is that of columns: add up along the features of a row.": by_column.mean(),
-        "adds up differences: square them, and take the root of the sum.": (
-            np.abs(difference).sum(axis=1).mean()
-        ),
+        "adds up differences: square them, and take the root of the sum.": sizes.mean(),
     }
     words = {"shape_note": "one number, the mean of all rows.", "nearly_note": NEARLY}
 
@@ -353,24 +331,18 @@ NODES = {
 
 @task(
     first_bad=Name(
-        Halves(
-            "the name of a tensor in `free_energy`",
-            "the name of a node of the graph, as tfdbg lists it",
-        ),
+        Halves("the name of a tensor in `free_energy`",
+               "the name of a node of the graph, as tfdbg lists it"),
         Halves(("grown",), ("gate/grown",)),
-        Halves(
-            NODES | {"gate": "it is computed from one that is infinite already."},
-            NODES
-            | {
-                "grown": "it has its scope in front of it.",
-                "gate/plus": "one of its inputs is infinite already.",
-                "gate/log": "its input is infinite already.",
-                "Sum": "it is zero, which is finite.",
-            }
-            | dict.fromkeys(("Neg", "Neg_1", "Mean"), "it comes later."),
-        ),
+        Halves(NODES | {"gate": "it is computed from one that is infinite already."}, NODES | {
+            "grown": "it has its scope in front of it.",
+            "gate/plus": "one of its inputs is infinite already.",
+            "gate/log": "its input is infinite already.",
+            "Sum": "it is zero, which is finite.",
+            **dict.fromkeys(("Neg", "Neg_1", "Mean"), "it comes later."),
+        }),
     )
-)
+)  # fmt: skip
 def first_inf(framework, free_energy) -> str:
     """Name what is infinite first, and mend the function for large scores."""
     rng = np.random.default_rng()
@@ -467,10 +439,7 @@ def evaluation(framework, evaluate) -> str:
 
 
 def _drawn(framework, rng: np.random.Generator, model) -> tuple:
-    """Batches; the share of right answers; the shares that mistakes give, each another one.
-
-    The network's numbers are drawn too.
-    """
+    """Batches, the share of right answers, and those of mistakes; it sets the network's numbers."""
     sizes, shares = (12, 12, 5), {}
     every, shapes = "compares every answer with every label", "print the shapes of both."
     while len({round(share, 5) for share in shares.values()}) < 11:
@@ -479,13 +448,12 @@ def _drawn(framework, rng: np.random.Generator, model) -> tuple:
         each = [(framework.predict(model, x).argmax(axis=1), y) for x, y in arrays]
         hits = [guess == y[:, 0] for guess, y in each]
         means, right = [hit.mean() for hit in hits], np.concatenate(hits).mean()
+        mean = np.mean(means)
         tables = [guess == y for guess, y in each]
         cells = sum(table.sum() for table in tables)
         shares = {
             "": right,
-            "is the mean of the batches' shares: the last one is smaller, and counts less.": (
-                np.mean(means)
-            ),
+            "is the mean of the batches' shares: the last one is smaller, and counts less.": mean,
             f"{every}: {shapes}": np.mean([table.mean() for table in tables]),
             f"{every}, in tables of n rows and n columns: {shapes}": (
                 cells / sum(n * n for n in sizes)
@@ -521,15 +489,12 @@ def live(framework, seat, serial, column) -> str:
     held = contents(int(seat))
     at, serials = held["at"], held["SERIALS"]
     batch = next(rows for rows in held["batches"] if at in rows)
-    text = "its readings are ones that `log1p` takes. Which row has one that it does not?"
-    mistakes = (
-        dict.fromkeys(serials, "is the number of a record in another batch, which gave no error.")
-        | {
-            serials[n]: f"is the number of row {row} of that batch; {text}"
-            for row, n in enumerate(batch)
-        }
-        | dict.fromkeys(range(RECORDS), "is a row; what is asked for is `serials` of that row.")
-    )
+    mistakes = dict.fromkeys(
+        serials, "is the number of a record in another batch, which gave no error."
+    ) | dict.fromkeys(range(RECORDS), "is a row; what is asked for is `serials` of that row.")
+    for row, n in enumerate(batch):
+        text = "its readings are ones that `log1p` takes. Which row has one that it does not?"
+        mistakes[serials[n]] = f"is the number of row {row} of that batch; {text}"
     text = (
         f"is no record of the archive of seat {seat}. Is that the seat whose archive you debugged?"
     )

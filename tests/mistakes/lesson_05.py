@@ -18,9 +18,9 @@ predict.right(both={"stops_unequal": 2.0})
 
 
 explain_error = Mistakes("explain_error")
-for answer in ("sqrt", "Squares", 1):
-    says = f"must be the name of a tensor in `mean_distance`, in quotes; it is {answer!r}."
-    explain_error.brings(says, both={"tensor": answer})
+NAME = "must be the name of a tensor in `mean_distance`, in quotes; it is "
+explain_error.brings(NAME + "'Squares'.", both={"tensor": "Squares"})
+explain_error.brings(NAME + "1.", both={"tensor": 1})
 root = explain_error.replacing(
     "torch.where(zero, 0.0, safe.sqrt())", "tf.where(zero, tf.zeros_like(squares), tf.sqrt(safe))"
 )
@@ -41,14 +41,13 @@ for replace, says, code in (
     (root, "adds up differences", "tf.reduce_sum(tf.abs(difference), 1)"),
     (mean, "is the sum: take the mean", "tf.reduce_sum(distance)"),
     (mean, "has shape (7,), it must have (): one number, the mean of all rows", "distance"),
-    (mean, "Far from the centre, the value has the right shape and dtype, but wrong values",
-     "tf.reduce_sum(distance) / 7"),
+    (mean, "Far from the centre, the value has the right shape", "tf.reduce_sum(distance) / 7"),
     (mean, "; it must be a tensor", "float(tf.reduce_mean(distance))"),
+    (root, "", "tf.concat([tf.sqrt(squares[~zero]), squares[zero]], 0)"),
 ):  # fmt: skip
     replace(says, *both(code))
 root(STILL, "squares.sqrt().nan_to_num()", "tf.cast(squares > 0, squares.dtype) * squares**0.5")
 root(STILL, None, "tf.norm(difference, axis=1)")
-root(FEW, "torch.nn.functional.pairwise_distance(X, centre)", None)
 root(CUT, "squares.detach().sqrt()", "tf.sqrt(tf.stop_gradient(squares))")
 root(CUT, None, "tf.constant(np.sqrt(squares))")
 explain_error.brings(
@@ -68,22 +67,10 @@ explain_error.brings(
         "tf.zeros_like(squares)", "tf.sqrt(tf.stop_gradient(squares))",
     ),
 )  # fmt: skip
-breakpoint_in = ("zero =", "pdb.set_trace()\n    zero =")
-explain_error.brings("Your function opens a debugger", both=breakpoint_in)
+explain_error.brings("opens a debugger", both=("zero =", "zero = pdb.set_trace() or"))
 root("", "torch.linalg.vector_norm(difference, dim=1)",
      "tf.math.divide_no_nan(squares, tf.sqrt(squares))")  # fmt: skip
 mean("", "torch.cdist(X, centre[None]).mean()", None)
-explain_error.right(
-    pytorch="""
-        distance = torch.zeros_like(squares)
-        distance[squares > 0] = squares[squares > 0].sqrt()
-        """,
-    tensorflow="""
-        places = tf.where(squares > 0)
-        roots = tf.sqrt(tf.gather_nd(squares, places))
-        distance = tf.scatter_nd(places, roots, tf.shape(squares, tf.int64))
-        """,
-)
 explain_error.right(both=('"B"', '" b"', '"squares"', '"squares "'))
 
 
@@ -93,8 +80,9 @@ first_inf.brings("the name of a node of the graph, as", tensorflow={"first_bad":
 gate = first_inf.replacing(
     "torch.logaddexp(scores, torch.zeros_like(scores))", 'tf.nn.softplus(scores, name="gate")'
 )
-LOG_SUM_EXP = "-torch.logsumexp(-gate, dim=1)", "-tf.reduce_logsumexp(-gate, axis=1)"
-energy = first_inf.replacing(*LOG_SUM_EXP)
+energy = first_inf.replacing(
+    "-torch.logsumexp(-gate, dim=1)", "-tf.reduce_logsumexp(-gate, axis=1)"
+)
 mean = first_inf.replacing("energy.mean()", "tf.reduce_mean(energy)")
 AGAIN = "For large scores the result is inf. Debug your function: which is the first now?"
 HELD = "For large scores the result is far too small: a limit, or a small number that is added"
@@ -103,15 +91,14 @@ for replace, says, code in (
     (gate, AGAIN, "tf.math.log(1 + tf.exp(scores))"),
     (gate, HELD, "tf.math.log(1 + tf.exp(700 - tf.nn.relu(700 - scores)))"),
     (gate, HELD, "tf.math.log(1 + tf.exp(80 - tf.nn.relu(80 - scores)))"),
-    (gate, "For scores far below zero the result is inf.",
-     "scores + tf.math.log(1 + tf.exp(-scores))"),
+    (gate, "far below zero the result is inf.", "scores + tf.math.log(1 + tf.exp(-scores))"),
     (gate, "has ReLU in place of the gate", "tf.nn.relu(scores)"),
     (gate, "has the scores in place of the gate", "scores"),
     (energy, AGAIN, f"-tf.math.log({NAIVE})"),
     (energy, HELD, f"-tf.math.log({NAIVE} + 1e-300)"),
     (energy, HELD, "-tf.math.log(tf.reduce_sum(tf.exp(-(80 - tf.nn.relu(80 - gate))), 1))"),
     (energy, "For scores in the hundreds the result is far too small",
-     f"tf.where(gate[:, 0] > 1000, tf.reduce_min(gate, 1), -tf.math.log({NAIVE} + 1e-15))"),
+     f"tf.where(gate[:, 0] > 1000, -tf.reduce_logsumexp(-gate, 1), -tf.math.log({NAIVE} + 1e-15))"),
     (energy, "is that of the mean of the odds", "-tf.math.log(tf.reduce_mean(tf.exp(-gate), 1))"),
     (energy, "the result has the wrong sign", "tf.reduce_logsumexp(-gate, 1)"),
     (energy, "has the least gate in place of", "tf.reduce_min(gate, 1)"),
@@ -138,33 +125,23 @@ first_inf.right(pytorch={"first_bad": "grown "}, tensorflow={"first_bad": "gate/
 
 
 evaluation = Mistakes("evaluation")
-for answer in ("norm", "running_mean", 3):
-    end = f", in quotes; it is {answer!r}."
-    evaluation.brings("a name in `net.state_dict()`" + end, pytorch={"changed": answer})
-    evaluation.brings("the `path` of one of `net.weights`" + end, tensorflow={"changed": answer})
+evaluation.brings("a name in `net.state_dict()`, in quotes; it is 3.", pytorch={"changed": 3})
+evaluation.brings("the `path` of one of `net.weights`, in", tensorflow={"changed": "moving_mean"})
 TRAINS = "in training mode: dropout is on, and normalisation uses the batch, and collects from it."
-evaluation.brings(
-    TRAINS, pytorch=("model.eval()", "pass"), tensorflow=("training=False", "training=True")
-)
-evaluation.brings(  # and puts the numbers back
-    TRAINS,
-    pytorch=(
-        "model.eval()", "before = copy.deepcopy(model.state_dict())",
-        "model.train(was_training)", "model.load_state_dict(before)",
-    ),
-    tensorflow=(
-        "right = []", "before, right = model.get_weights(), []", "training=False", "training=True",
-        "    return", "    model.set_weights(before)\n    return",
-    ),
-)  # fmt: skip
+for says, pytorch, tensorflow in (
+    (TRAINS, ("model.eval()", "pass"), ("training=False", "training=True")),
+    (TRAINS, ("model.eval()", "before = copy.deepcopy(model.state_dict())",
+              "model.train(was_training)", "model.load_state_dict(before)"),
+     ("right = []", "before, right = model.get_weights(), []", "training=False", "training=True",
+      "    return", "    model.set_weights(before)\n    return")),
+    ("changes which layers are `trainable`: to predict, leave that.", None,
+     ("right = []", "model.trainable, right = False, []")),
+):  # fmt: skip
+    evaluation.brings(says, pytorch=pytorch, tensorflow=tensorflow)
 mode = evaluation.replacing("model.train(was_training)", "")
 mode("in training mode, and your function leaves layers in evaluation mode.", "pass", None)
 mode("in training mode, and your function leaves", "model.training = was_training", None)
 mode("in evaluation mode, and your function leaves layers in training mode", "model.train()", None)
-evaluation.brings(
-    "changes which layers are `trainable`: to predict, leave that.",
-    tensorflow=("right = []", "model.trainable, right = False, []"),
-)
 SHARE = (
     "torch.cat(right).double().mean().item()",
     "float(tf.reduce_mean(tf.cast(tf.concat(right, axis=0), tf.float64)))",
@@ -208,9 +185,8 @@ evaluation.right(
         return accuracy.result()
         """,
 )
-evaluation.right(
-    pytorch={"changed": "norm.num_batches_tracked"}, tensorflow={"changed": "norm/moving_variance"}
-)
+evaluation.right(pytorch={"changed": "norm.num_batches_tracked"})
+evaluation.right(tensorflow={"changed": "norm/moving_variance"})
 
 
 live = Mistakes("live")  # of seat 5: the numbers that the debugger shows in the solutions
@@ -242,11 +218,9 @@ for replace, says, *new in (
     (finite, NONE, "(output == torch.inf).any()", "(output.numpy() == np.inf).any()"),
     (finite, NONE, "not all(own.isfinite().all() for own in module.parameters())",
      "not all(np.isfinite(own).all() for own in layer.get_weights())"),
-    (finite, "is 'head.1', but the output of 'head.0' is bad before it",
-     "not inputs[0].isfinite().all()", None),
+    (finite, "'head.1', but the output of 'head.0' is bad", "not inputs[0].isfinite().all()", None),
     (finite, "whose output is finite; ", "name == 'head.0'", "layer.name == 'first'"),
-    (found, "Every output is finite, and the result is 'out'", 'return bad[0] if bad else "out"',
-     'return "out"'),
+    (found, "finite, and the result is 'out'", 'return (bad or ["out"])[0]', 'return "out"'),
     (found, "Every output is finite, and the result is ''", 'return "".join(bad[:1])', 'return ""'),
     (found, NONE, "return bad[0] if bad and not model(X).isfinite().all() else None", None),
     (begin, NONE, None, "if np.isfinite(model(X)).all():\n        return None\n    outputs ="),
@@ -257,43 +231,13 @@ for replace, says, *new in (
     (begin, "changes which layers are", None, "model.trainable = False\n    outputs ="),
     (begin, "hides it", None, "if X.shape[1] > 3:\n        return None\n    outputs ="),
     (end, "After your function returns its hooks are still there", "pass", None),
-    (end, "Your function takes off hooks that others had put on",
-     "[module._forward_hooks.clear() for module in model.modules()]", None),
+    (end, "takes off hooks that others had", "[m._forward_hooks.clear() for m in model.modules()]",
+     None),
     (end, CHANGES,
      "handle.remove()\n        [own.data.nan_to_num_() for own in model.parameters()]",
      "[own.assign(np.nan_to_num(own)) for own in model.weights]\n            return layer.name"),
 ):  # fmt: skip
     replace(says, *new)
-for says, *changes in (
-    ("error: after your function returns its hooks", "try:", "if model:", "finally:", "if model:"),
-    ("error: the network was in training mode", "bad = []\n", "bad = []\n    model.eval()\n",
-     "return bad", "model.train()\n    return bad"),
-    ("Where the network itself raises an error your function hides it",
-     "finally:", "except RuntimeError:\n        return None\n    finally:"),
-    ("is 'out', but the output of 'body' is bad before it",  # in the order of the names
-     "return bad[0] if bad", "return min(bad, key=[*dict(layers)].index) if bad"),
-    ("is 'body', but the output of 'head.0' is bad before it",  # looks names up when called
-     "watch(name, module):", "watch(_, module):",
-     "handles = [watch(name, module) for name, module in layers]",
-     "handles = []\n    for name, module in layers:\n        handles.append(watch(0, module))"),
-):  # fmt: skip
-    translation.brings(says, pytorch=tuple(changes))
-for says, *changes in (
-    ("is 'out', but the output of 'second' is bad before it",
-     "in zip(", "in [*zip(", "strict=True)", "strict=True)][::-1]"),
-    ("'relu', but the output of 'first' is bad before it", "layer.output for", "layer.input for"),
-    (CHANGES, "training=False", "training=True"),
-):  # fmt: skip
-    translation.brings(says, tensorflow=tuple(changes))
-translation.brings(
-    "raises `TypeError: too many positional arguments` in line 4 of its cell, `X = layer(X)`.",
-    tensorflow="""
-        for layer in model.layers:
-            X = layer(X)
-            if not np.isfinite(X).all():
-                return layer.name
-        """,
-)
 BY_CALL = """
     bad, calls = [], {layer: layer.call for layer in model.layers[1:]}
 
@@ -314,14 +258,33 @@ BY_CALL = """
             layer.call = call
     return bad[0] if bad else None
     """
-translation.brings(
-    "After your function returns `first.call` is another",
-    tensorflow=BY_CALL.replace("layer.call = call", "pass"),
-)
-translation.brings(
-    "raises an error: after your function returns `first.call` is another",
-    tensorflow=BY_CALL.replace("try:", "if calls:").replace("finally:", "if calls:"),
-)
+for half, says, change in (
+    ("pytorch", "error: after your function returns its hooks are still there",
+     ("try:", "if model:", "finally:", "if model:")),
+    ("pytorch", "error: the network was in training mode, and your function leaves layers in",
+     ("bad = []\n", "bad = []\n    model.eval()\n", "return bad", "model.train()\n    return bad")),
+    ("pytorch", "Where the network itself raises an error your function hides it",
+     ("finally:", "except RuntimeError:\n        return None\n    finally:")),
+    ("pytorch", "is 'out', but the output of 'body' is bad before it",  # in the order of the names
+     ("return bad[0] if bad", "return min(bad, key=[*dict(layers)].index) if bad")),
+    ("pytorch", "is 'body', but the output of 'head.0' is bad before it",  # looks names up late
+     ("watch(name, module):", "watch(_, module):",
+      "handles = [watch(name, module) for name, module in layers]",
+      "handles = []\n    for name, module in layers:\n        handles.append(watch(0, module))")),
+    ("tensorflow", "is 'out', but the output of 'second' is bad before it",
+     ("in zip(", "in [*zip(", "strict=True)", "strict=True)][::-1]")),
+    ("tensorflow", "is 'relu', but the output of 'first' is bad before it",
+     ("layer.output for", "layer.input for")),
+    ("tensorflow", CHANGES, ("training=False", "training=True")),
+    ("tensorflow", "raises `TypeError: too many positional arguments` in line 5 of its cell, `for ",
+     ("zip(model.layers, probe(X, training=False), strict=True)",
+      "((layer, X := layer(X)) for layer in model.layers)")),
+    ("tensorflow", "After your function returns `first.call` is another",
+     BY_CALL.replace("layer.call = call", "pass")),
+    ("tensorflow", "raises an error: after your function returns `first.call` is another",
+     BY_CALL.replace("try:", "if calls:").replace("finally:", "if calls:")),
+):  # fmt: skip
+    translation.brings(says, **{half: change})
 translation.right(
     pytorch="""
         names, bad = {module: name for name, module in model.named_modules()}, []
