@@ -40,12 +40,14 @@ class PyTorch:
     def gradients(self, function: Callable, *arrays: np.ndarray) -> tuple:
         """A function's value for these arrays as tensors, and its gradients (None: there is none).
 
-        The value must be one number that a graph leads to.
+        The value must be one number.
         """
         import torch
 
         leaves = [self.variable(array) for array in arrays]
         value = function(*leaves)
+        if not value.requires_grad:
+            return value, (None,) * len(leaves)
         return value, torch.autograd.grad(value, leaves, allow_unused=True)
 
 

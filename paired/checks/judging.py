@@ -105,7 +105,7 @@ def compare(
         expected: the reference, an array or a number.
         shape_note: what to add where the shape is another.
         nearly_note: why the values may be right to a few digits and not to twelve; said after the
-            name, before the known mistakes. Where there is none, nearly right is wrong as any.
+            name, where no known mistake is met. Where there is none, nearly right is wrong as any.
         mistakes: the arrays that known mistakes give, by what to say (after the name) of each.
         relative: how far from an array a value may lie and still be it, as a share of the array's
             magnitude.
@@ -123,11 +123,11 @@ def compare(
         return
     if not np.isfinite(got).all() and np.isfinite(expected).all():
         raise Wrong(f"{name} contains NaN or infinity.")
-    if nearly_note and nearly(got, expected):
-        raise Wrong(f"{name} agrees to a few digits only: {nearly_note}")
     for sentence, mistake in (mistakes or {}).items():
         if close(got, np.asarray(mistake), relative):
             raise Wrong(f"{name} {sentence}")
+    if nearly_note and nearly(got, expected):
+        raise Wrong(f"{name} agrees to a few digits only: {nearly_note}")
     raise Wrong(f"{name} has the right shape and dtype, but wrong values.")
 
 
