@@ -1,17 +1,11 @@
-"""Any framework's graph as one picture: what the framework itself reports, data flowing down.
-
-Three readers turn a framework's own objects into a `Graph`, and `draw` draws it with matplotlib. No
-framework is imported here before the caller has done so, and no system program is needed.
-"""
+"""A graph drawn with matplotlib, data flowing down. No system program is needed."""
 
 import collections
-import dataclasses
-import inspect
 import itertools
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from paired import figures
+from paired.graphs.structure import Graph, Node
 
 import matplotlib.pyplot as plt
 import networkx as nx
@@ -32,199 +26,7 @@ STYLES = {
 # In inches; characters are as wide as DejaVu Sans draws them on average.
 _FONT_SIZE, _CHARACTER, _HEIGHT, _ROW, _GAP, _MARGIN = 8, 0.078, 0.24, 0.52, 0.16, 0.12
 _SWEEPS = 12
-
-# How torch.export and torch.compile call the parameters and buffers of a module.
-_PARAMETER = re.compile(r"[pb]_(\w+)|l_\w+?_modules_(\w+)_(?:parameters|buffers)_(\w+)_")
-
-
-@dataclasses.dataclass(frozen=True)
-class Node:
-    """One node: what to write on it, one of the kinds of `STYLES`, and the framework's object."""
-
-    label: str
-    kind: str
-    source: object = dataclasses.field(default=None, repr=False)
-
-
-@dataclasses.dataclass(frozen=True)
-class Graph:
-    """A directed acyclic graph of operations.
-
-    `edges` run in the direction of the data, one for each time a value is used; `control` holds
-    those that carry no value and only say what has to happen first.
-    """
-
-    nodes: dict[str, Node]
-    edges: list[tuple[str, str]]
-    control: frozenset[tuple[str, str]] = frozenset()
-
-    def order(self) -> list[str]:
-        """The keys in an order in which every node comes after all that it needs.
-
-        Raises:
-            ValueError: there is a cycle, so no such order.
-        """
-        try:
-            return list(
-                nx.lexicographical_topological_sort(self._network(), list(self.nodes).index)
-            )
-        except nx.NetworkXUnfeasible:
-            raise ValueError("The graph has a cycle; a graph of operations has none.") from None
-
-    def without(self, drop: Callable[[Node], bool]) -> "Graph":
-        """The graph without some of its operations: what they were given goes to who used them."""
-        nodes, edges, control = dict(self.nodes), list(self.edges), set(self.control)
-        for key in [key for key, node in nodes.items() if drop(node)]:
-            before = [edge for edge in edges if edge[1] == key]
-            after = [edge for edge in edges if edge[0] == key]
-            edges = [edge for edge in edges if key not in edge]
-            for first, second in ((b, a) for b in before for a in after):
-                new = (first[0], second[1])
-                if first in control or second in control:
-                    if new in edges:
-                        continue
-                    control.add(new)
-                edges.append(new)
-            del nodes[key]
-        kept = frozenset(edge for edge in control if edge in edges)
-        return Graph(nodes, edges, kept)
-
-    def _network(self) -> nx.MultiDiGraph:
-        network = nx.MultiDiGraph()
-        network.add_nodes_from(self.nodes)
-        network.add_edges_from(self.edges)
-        return network
-
-
-# What each framework reports
-
-
-def of_autograd(result, names: Mapping[object, str] | None = None) -> Graph:
-    """PyTorch's backward graph: the nodes behind a result, from `grad_fn` and `next_functions`.
-
-    Args:
-        result: a tensor that was computed from tensors with `requires_grad`, or its `grad_fn`.
-        names: what to call leaves, by the tensor itself; others are shown by their shape.
-
-    Raises:
-        ValueError: the tensor has no `grad_fn`: nothing was recorded.
-    """
-    root = getattr(result, "grad_fn", result)
-    if not hasattr(root, "next_functions"):
-        raise ValueError(
-            "The tensor has no grad_fn: it was given, not computed, or no tensor that it was "
-            "computed from has requires_grad."
-        )
-    names = {id(tensor): name for tensor, name in (names or {}).items()}
-    keys, nodes, edges = {}, {}, []
-    counts = collections.Counter()
-    waiting = [root]
-    while waiting:
-        source = waiting.pop()
-        if source in keys:
-            continue
-        leaf = getattr(source, "variable", None)
-        name = source.name().rpartition("::")[2]
-        keys[source] = f"{name}-{counts[name]}"
-        counts[name] += 1
-        if leaf is None:
-            node = Node(name, "output" if source is root else "operation", source)
-        else:
-            called = f"{names.get(id(leaf), 'leaf')} {tuple(leaf.shape)}"
-            node = Node(called, "parameter", source)
-        nodes[keys[source]] = node
-        waiting += [parent for parent, _ in reversed(source.next_functions) if parent is not None]
-    for source, key in keys.items():
-        edges += [(keys[p], key) for p, _ in source.next_functions if p is not None]
-    return Graph(nodes, edges)
-
-
-def of_fx(graph) -> Graph:
-    """A graph that `torch.export` or `torch.compile` captured, a `torch.fx.Graph`."""
-    nodes, edges = {}, []
-    for source in graph.nodes:
-        kind = {"placeholder": "input", "output": "output"}.get(source.op, "operation")
-        label = source.name if kind == "input" else _target(source.target)
-        if kind == "input" and (match := _PARAMETER.fullmatch(label)):
-            label, kind = ".".join(filter(None, match.groups())), "parameter"
-        elif source.op == "get_attr":
-            value = _attribute(graph.owning_module, source.target)
-            kind = "subgraph" if hasattr(value, "graph") else "parameter"
-        nodes[source.name] = Node(label, kind, source)
-        # `all_input_nodes` would name an argument once that is used twice.
-        used: list[str] = []
-        _map_arguments((source.args, source.kwargs), lambda node, used=used: used.append(node.name))
-        edges += [(name, source.name) for name in used]
-    return Graph(nodes, edges)
-
-
-def _map_arguments(argument, visit: Callable) -> None:
-    """Call `visit` on each node among the arguments of a node of `torch.fx`."""
-    if isinstance(argument, Mapping):
-        argument = argument.values()
-    if isinstance(argument, Iterable) and not isinstance(argument, str):
-        for part in argument:
-            _map_arguments(part, visit)
-    elif hasattr(argument, "all_input_nodes"):
-        visit(argument)
-
-
-def _attribute(module, name: str):
-    for part in name.split("."):
-        module = getattr(module, part, None)
-    return module
-
-
-def _target(target) -> str:
-    """What a node of `torch.fx` calls: `aten.addmm`, `add`, `relu`."""
-    if isinstance(target, str):
-        return target
-    if inspect.isroutine(target) or inspect.isclass(target):
-        return target.__name__
-    return str(target).removesuffix(".default")
-
-
-def of_tf(graph) -> Graph:
-    """TensorFlow's graph, a `tf.Graph`: that of a session, or `concrete_function.graph`."""
-    import tensorflow as tf
-
-    captured = {}
-    variables = {id(variable.handle): variable for variable in _variables(graph)}
-    for outer, inner in getattr(graph, "captures", ()):
-        variable = variables.get(id(outer))
-        known = variable is not None
-        captured[inner.op.name] = variable.name.partition(":")[0] if known else "captured"
-    outputs = {tensor.op.name for tensor in getattr(graph, "outputs", ())}
-    nodes, edges, control = {}, [], set()
-    for source in graph.get_operations():
-        label, kind = source.type, "operation"
-        if source.name in captured:
-            label, kind = captured[source.name], "parameter"
-        elif source.type in ("Placeholder", "PlaceholderWithDefault"):
-            label, kind = source.name, "input"
-        elif source.type in ("VarHandleOp", "VariableV2"):
-            label, kind = source.name, "parameter"
-        elif source.type == "Const":
-            value = tf.make_ndarray(source.get_attr("value"))
-            label = (
-                f"{value.item():.6g}" if value.size == 1 and value.dtype.kind in "fiu" else "Const"
-            )
-            kind = "constant"
-        elif source.name in outputs:
-            kind = "output"
-        nodes[source.name] = Node(label, kind, source)
-        edges += [(tensor.op.name, source.name) for tensor in source.inputs]
-        waits = {(op.name, source.name) for op in source.control_inputs} - set(edges)
-        edges += sorted(waits)
-        control |= waits
-    return Graph(nodes, edges, frozenset(control))
-
-
-def _variables(graph) -> list:
-    return [v for v in getattr(graph, "variables", ()) if hasattr(v, "handle")]
-
-
-# Drawing
+_MOST_NODES = 120
 
 
 def draw(
@@ -235,7 +37,7 @@ def draw(
     highlight: Collection[str] = (),
     ax: plt.Axes | None = None,
 ) -> None:
-    """Draw a graph, data flowing from top to bottom.
+    """Draw a graph, data flowing from top to bottom; what repeats in a large one is folded.
 
     Args:
         graph: what to draw.
@@ -246,12 +48,13 @@ def draw(
 
     Raises:
         KeyError: a key in `numbers` or `highlight` is none of the graph's.
-        ValueError: the graph is empty, or has a cycle.
+        ValueError: the graph is empty, too large to be read, or has a cycle.
     """
     if not graph.nodes:
         raise ValueError("The graph has no nodes: there is nothing to draw.")
     if strangers := [key for key in (*(numbers or ()), *highlight) if key not in graph.nodes]:
         raise KeyError(f"No node is called {strangers[0]!r}; see `graph.nodes`.")
+    graph = _readable(graph)
     places, routes = _layout(graph)
     kinds = [kind for kind in STYLES if any(n.kind == kind for n in graph.nodes.values())]
     halves = {key: _width(node.label) / 2 for key, node in graph.nodes.items()}
@@ -288,6 +91,20 @@ def draw(
     )
     if shown:
         plt.show()
+
+
+def _readable(graph: Graph) -> Graph:
+    """The graph, folded if it is large."""
+    while len(graph.nodes) > _MOST_NODES:
+        folded = graph.folded()
+        if folded is graph:
+            raise ValueError(
+                f"The graph has {len(graph.nodes)} nodes, and more than {_MOST_NODES} cannot be "
+                "read in a picture. Take a smaller one that shows the same, such as five steps of "
+                "a sequence, or leave nodes out: graph.without(lambda node: ...)."
+            )
+        graph = folded
+    return graph
 
 
 def _width(label: str) -> float:
@@ -362,7 +179,7 @@ def _rows(graph: Graph) -> dict[str, int]:
         ValueError: there is a cycle.
     """
     graph.order()
-    network = graph._network()
+    network = graph.network()
     rows = {
         key: row for row, keys in enumerate(nx.topological_generations(network)) for key in keys
     }
