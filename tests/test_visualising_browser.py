@@ -29,9 +29,7 @@ def root(tmp_path):
         copy = tmp_path / "notebooks" / path.name
         copy.parent.mkdir(exist_ok=True)
         nbformat.write(notebook, copy)
-        for picture in path.parent.glob("06_*"):
-            if picture.suffix != ".ipynb":
-                shutil.copy(picture, copy.parent)
+    shutil.copytree(path.parent / LESSON, tmp_path / "notebooks" / LESSON)
     return tmp_path
 
 

@@ -20,7 +20,8 @@ MAX_CODE_LINES, MAX_WORDS, MAX_CELLS = 30, 150, 45
 
 TAGS = {
     "shared", "parity", "one-sided", "compare", "gpu", "slow", "twin", "task", "check", "hints",
-    "solution-only", "nbval-ignore-output", "nbval-check-output", "nbval-skip", "raises-exception",
+    "rounding", "solution-only", "nbval-ignore-output", "nbval-check-output", "nbval-skip",
+    "raises-exception",
 }  # fmt: skip
 # Tags of cells that may name the other framework.
 COMPARING = {"compare", "hints", "one-sided", "shared", "twin"}

@@ -5,12 +5,15 @@
 - A kernel that dies is noticed at once, and a cell that does not end is stopped in time.
 - Kernels are forked from a process that has imported the framework; see `paired.authors.kernels`.
   Without one, or with `PAIRED_FORK=` in the environment, they are started as usual.
+- Pictures are compared too: as many as are stored, of the same sizes, and alike.
 - A cell that was never run fails under `--nbval`, where nbval alone would not compare it, and a
   failed magic fails under `--nbval-lax`, where nbval alone would not notice.
 """
 
+import base64
 import contextlib
 import difflib
+import io
 import os
 import pathlib
 import re
@@ -34,6 +37,13 @@ _POLL_SECONDS = 1.0
 # What a cell gets, once interrupted, to come to an end.
 _GRACE_SECONDS = 5.0
 
+_PICTURES = ("image/png", "image/jpeg")
+# How far a picture may be from the stored one; see `distance`. On another CPU, emulated, and with
+# two threads the lessons' pictures were within 0.002, but for those of cells tagged `rounding`,
+# within 14.2: they show rounding errors, or a training that multiplies them. The smallest mistakes
+# that a reader would see, a digit of an axis or one point of a line, are 2 and more; where cells
+# are tagged `rounding`, a blank picture is 28 and more.
+LARGEST_DISTANCE, LARGEST_OF_ROUNDING = 1.0, 20.0
 
 # How often to start a kernel that dies before it has answered.
 _TRIES = 3
@@ -108,6 +118,59 @@ def _ending(code: int | None) -> str:
         return f"exit code {code}" if code else "it ended by itself"
     name = signal.Signals(-code).name
     return f"{name}: usually out of memory" if name == "SIGKILL" else name
+
+
+def distance(stored: str, now: str) -> float:
+    """How far two pictures are from each other: 0 for the same, 255 for black and white.
+
+    Args:
+        stored: a picture, as a notebook has it: in base64.
+        now: another one, in base64.
+
+    Returns:
+        The root mean square of the difference of their red, green, blue and opacity, 0 to 255 each.
+
+    Raises:
+        ValueError: they have different sizes.
+    """
+    # Not above: most pictures are the stored one to the byte, and this takes half a second.
+    import numpy as np
+    from matplotlib.testing import compare
+    from PIL import Image
+
+    images = [Image.open(io.BytesIO(base64.b64decode(text))) for text in (stored, now)]
+    (width, height), (stored_width, stored_height) = images[1].size, images[0].size
+    if images[0].size != images[1].size:
+        raise ValueError(
+            f"has {width} x {height} pixels, the stored one {stored_width} x {stored_height}."
+        )
+    arrays = (np.asarray(image.convert("RGBA"), "int16") for image in images)
+    return float(compare.calculate_rms(*arrays))
+
+
+def _pictures(outputs: list) -> list[str]:
+    """The pictures among outputs, in base64."""
+    data = (output.get("data", {}) for output in outputs)
+    return ["".join(each[kind].split()) for each in data for kind in each if kind in _PICTURES]
+
+
+def _unlike(stored: list[str], now: list[str], largest: float) -> Iterator[str]:
+    """What is wrong with the pictures of a cell, in a sentence each."""
+    if len(stored) != len(now):
+        yield f"The stored output has {len(stored)} picture(s), this run gives {len(now)}."
+        return
+    for number, (old, new) in enumerate(zip(stored, now, strict=True), start=1):
+        try:
+            far = 0.0 if old == new else distance(old, new)
+        except ValueError as problem:
+            yield f"Picture {number} {problem}"
+            continue
+        if far > largest:
+            yield (
+                f"Picture {number} is not the stored one: their distance is {far:.2f} of 255, at "
+                f"most {largest:g} is another machine's doing. If it is as it should be: `make "
+                "outputs`."
+            )
 
 
 class Notebook(nbval.IPyNbFile):
@@ -188,6 +251,13 @@ class Cell(nbval.IPyNbCell):
         if strict and written:
             self.raise_cell_error("writes to stderr", written)
 
+    def compare_outputs(self, test: list, ref: list, skip_compare: tuple | None = None) -> bool:
+        """Whether the outputs are the stored ones; what pictures differ is kept."""
+        rounding = "rounding" in files.tags(self.cell)
+        largest = LARGEST_OF_ROUNDING if rounding else LARGEST_DISTANCE
+        self.unlike = list(_unlike(_pictures(ref), _pictures(test), largest))
+        return super().compare_outputs(test, ref, skip_compare) and not self.unlike
+
     def _raise_timeout(self, limit: float) -> None:
         self.raise_cell_error(f"did not end within {limit:g} seconds")
 
@@ -207,7 +277,7 @@ class Cell(nbval.IPyNbCell):
                 "now",
                 lineterm="",
             )
-            detail = "\n".join(diff) or detail
+            detail = "\n".join([*diff, *self.unlike]) or detail
         elif said == "Cell execution caused an exception":
             said = "raises an error"
         detail = re.sub(r"\x1b\[[0-9;]*m", "", detail).strip()
