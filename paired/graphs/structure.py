@@ -1,0 +1,64 @@
+"""A graph of operations, whichever framework it comes from."""
+
+import dataclasses
+from collections.abc import Callable
+
+import networkx as nx
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """One node: what to write on it, its kind in `drawing.STYLES`, and the framework's object."""
+
+    label: str
+    kind: str
+    source: object = dataclasses.field(default=None, repr=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Graph:
+    """A directed acyclic graph of operations.
+
+    `edges` run in the direction of the data, one for each time a value is used; `control` holds
+    those that carry no value and only say what has to happen first.
+    """
+
+    nodes: dict[str, Node]
+    edges: list[tuple[str, str]]
+    control: frozenset[tuple[str, str]] = frozenset()
+
+    def order(self) -> list[str]:
+        """The keys in an order in which every node comes after all that it needs.
+
+        Raises:
+            ValueError: there is a cycle, so no such order.
+        """
+        try:
+            return list(nx.lexicographical_topological_sort(self.network(), list(self.nodes).index))
+        except nx.NetworkXUnfeasible:
+            raise ValueError("The graph has a cycle; a graph of operations has none.") from None
+
+    def without(self, drop: Callable[[Node], bool]) -> "Graph":
+        """The graph without some of its operations: what they were given goes to who used them."""
+        nodes, edges, control = dict(self.nodes), list(self.edges), set(self.control)
+        for key in [key for key, node in nodes.items() if drop(node)]:
+            before = [edge for edge in edges if edge[1] == key]
+            after = [edge for edge in edges if edge[0] == key]
+            edges = [edge for edge in edges if key not in edge]
+            for first, second in ((b, a) for b in before for a in after):
+                new = (first[0], second[1])
+                if first in control or second in control:
+                    if new in edges:
+                        continue
+                    control.add(new)
+                edges.append(new)
+            del nodes[key]
+        kept = frozenset(edge for edge in control if edge in edges)
+        return Graph(nodes, edges, kept)
+
+    def network(self) -> nx.MultiDiGraph:
+        """The graph as networkx has it."""
+        network = nx.MultiDiGraph()
+        network.add_nodes_from(self.nodes)
+        network.add_edges_from(self.edges)
+        return network
