@@ -167,6 +167,9 @@ def _tidy_pdb() -> None:
 
     init.__wrapped__ = plain
     debugger.Pdb.__init__ = init
+    # From Python 3.13 on a session would open on the line that opens it; before, and here, on the
+    # next one.
+    debugger.Pdb.set_stepinstr = debugger.Pdb.set_step
 
 
 def _without_libraries(lines: Iterable[str]) -> Iterator[str]:

@@ -4,6 +4,7 @@ import operator
 import re
 
 from paired import graphs, imports
+from paired.graphs import layout
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -103,9 +104,7 @@ def test_a_drawing_is_as_wide_as_its_arrows():
     _, axis = plt.subplots()
     graphs.draw(graph, ax=axis)
     left, right = axis.get_xlim()
-    assert all(
-        left < x < right for _, points in graphs.drawing._layout(graph)[1] for x, _ in points
-    )
+    assert all(left < x < right for _, points in layout.layout(graph)[1] for x, _ in points)
 
 
 def test_numbers_and_highlights_are_drawn():

@@ -174,7 +174,7 @@ def _unlike(stored: list[str], now: list[str], largest: float) -> Iterator[str]:
             )
 
 
-class Notebook(nbval.IPyNbFile):
+class ValidatedNotebook(nbval.IPyNbFile):
     """A notebook, one test for each code cell."""
 
     failed = note = ""
@@ -324,7 +324,9 @@ def pytest_collect_file(file_path, parent):
     """Take nbval's notebooks and make them ours."""
     collectors = yield
     return [
-        Notebook.from_parent(parent, path=file_path) if isinstance(each, nbval.IPyNbFile) else each
+        ValidatedNotebook.from_parent(parent, path=file_path)
+        if isinstance(each, nbval.IPyNbFile)
+        else each
         for each in collectors
     ]
 

@@ -9,7 +9,7 @@ import tempfile
 from typing import Any
 
 from paired import course, events, ports
-from paired.dashboards.server import Server, announce
+from paired.dashboards.server import Server, say_ready
 
 _MAGIC = course.ROOT / "env" / "jupyter" / "tensorboard"
 
@@ -65,7 +65,7 @@ def serve(arguments: list[str]) -> None:
     class Announced(program.TensorBoard):
         def _register_info(self, server: Any) -> None:
             super()._register_info(server)
-            announce("TensorBoard")
+            say_ready("TensorBoard")
 
     program.TensorBoard = Announced
     sys.argv = ["tensorboard", *arguments]

@@ -1,17 +1,13 @@
-"""A graph drawn with matplotlib, data flowing down. No system program is needed."""
+"""A graph drawn with matplotlib, data flowing from top to bottom."""
 
-import collections
-import itertools
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from paired import figures
+from paired.graphs import layout
 from paired.graphs.structure import Graph, Node
 
 import matplotlib.pyplot as plt
-import networkx as nx
-import numpy as np
 from matplotlib import lines, patches, path
-from scipy.optimize import isotonic_regression
 
 # How a node of each kind looks: fill, outline, and the style of the outline, so that no kind
 # depends on its colour alone. Fills are Okabe and Ito's colours, paled to let black text stand out.
@@ -23,10 +19,9 @@ STYLES = {
     "operation": ("#FFFFFF", figures.BLACK, "solid"),
     "output": ("#CCECE3", figures.GREEN, "solid"),
 }
-# In inches; characters are as wide as DejaVu Sans draws them on average.
-_FONT_SIZE, _CHARACTER, _HEIGHT, _ROW, _GAP, _MARGIN = 8, 0.078, 0.24, 0.52, 0.16, 0.12
-_SWEEPS = 12
+_FONT_SIZE = 8
 _MOST_NODES = 120
+_MARGIN = 0.12  # in inches
 
 
 def draw(
@@ -55,15 +50,15 @@ def draw(
     if strangers := [key for key in (*(numbers or ()), *highlight) if key not in graph.nodes]:
         raise KeyError(f"No node is called {strangers[0]!r}; see `graph.nodes`.")
     graph = _readable(graph)
-    places, routes = _layout(graph)
+    places, routes = layout.layout(graph)
     kinds = [kind for kind in STYLES if any(n.kind == kind for n in graph.nodes.values())]
-    halves = {key: _width(node.label) / 2 for key, node in graph.nodes.items()}
+    halves = {key: layout.width(node.label) / 2 for key, node in graph.nodes.items()}
     # An edge that goes round a node may run further out than any node.
     bends = [x for _, points in routes for x, _ in points]
     left = min([x - halves[key] for key, (x, _) in places.items()] + bends) - _MARGIN
     right = max([x + halves[key] for key, (x, _) in places.items()] + bends) + _MARGIN
-    bottom, top = min(y for _, y in places.values()) - _ROW, _ROW / 2
-    legend = sum(_width(kind) + 0.3 for kind in kinds)
+    bottom, top = min(y for _, y in places.values()) - layout.ROW, layout.ROW / 2
+    legend = sum(layout.width(kind) + 0.3 for kind in kinds)
     wanting = max(0.0, legend - (right - left)) / 2
     left, right = left - wanting, right + wanting
     shown = ax is None
@@ -107,10 +102,6 @@ def _readable(graph: Graph) -> Graph:
     return graph
 
 
-def _width(label: str) -> float:
-    return max(0.34, _CHARACTER * len(label) + 0.14)
-
-
 def _marker(kind: str) -> dict:
     fill, outline, _ = STYLES[kind]
     style = {"marker": "s", "linestyle": "none", "markersize": 7}
@@ -123,9 +114,9 @@ def _draw_node(ax, place, half: float, node: Node, thick: bool) -> None:
     rounded = "round,pad=0,rounding_size=0.1" if node.kind == "operation" else "square,pad=0"
     ax.add_patch(
         patches.FancyBboxPatch(
-            (x - half, y - _HEIGHT / 2),
+            (x - half, y - layout.HEIGHT / 2),
             2 * half,
-            _HEIGHT,
+            layout.HEIGHT,
             boxstyle=rounded,
             facecolor=fill,
             edgecolor=figures.RED if thick else outline,
@@ -138,7 +129,7 @@ def _draw_node(ax, place, half: float, node: Node, thick: bool) -> None:
 
 
 def _draw_number(ax, place, half: float, number: int) -> None:
-    x, y = place[0] - half, place[1] + _HEIGHT / 2
+    x, y = place[0] - half, place[1] + layout.HEIGHT / 2
     circle = {"boxstyle": "circle,pad=0.15", "facecolor": figures.BLACK, "edgecolor": "none"}
     style = {"color": "white", "fontsize": _FONT_SIZE - 2, "fontweight": "bold", "zorder": 4}
     ax.text(x, y, str(number), ha="center", va="center", bbox=circle, **style)
@@ -165,94 +156,3 @@ def _draw_edge(ax, points: list[tuple[float, float]], dashed: bool) -> None:
             zorder=1,
         )
     )
-
-
-# Layout, after K. Sugiyama, S. Tagawa and M. Toda, Methods for visual understanding of hierarchical
-# system structures, IEEE Transactions on Systems, Man, and Cybernetics 11(2), 1981: nodes in rows,
-# long edges through a place in each row between, rows ordered by the average of their neighbours.
-
-
-def _rows(graph: Graph) -> dict[str, int]:
-    """The row of each node: below all that it needs; what needs nothing just above its first user.
-
-    Raises:
-        ValueError: there is a cycle.
-    """
-    graph.order()
-    network = graph.network()
-    rows = {
-        key: row for row, keys in enumerate(nx.topological_generations(network)) for key in keys
-    }
-    for key in network:
-        if not network.in_degree(key) and network.out_degree(key):
-            rows[key] = min(rows[user] for user in network.successors(key)) - 1
-    return rows
-
-
-def _layout(graph: Graph) -> tuple[dict, list]:
-    """Where each node is, and for each edge the points that it runs through; in inches."""
-    rows = _rows(graph)
-    widths = {key: _width(node.label) for key, node in graph.nodes.items()}
-    levels: list[list] = [[] for _ in range(max(rows.values()) + 1)]
-    for key in graph.order():
-        levels[rows[key]].append(key)
-    chains, neighbours = [], collections.defaultdict(lambda: ([], []))  # above, below
-    for number, (first, last) in enumerate(graph.edges):
-        between = [(number, row) for row in range(rows[first] + 1, rows[last])]
-        for place in between:
-            widths[place] = 0.05
-            levels[place[1]].append(place)
-        chain = [first, *between, last]
-        chains.append(((first, last), chain))
-        for upper, lower in itertools.pairwise(chain):
-            neighbours[lower][0].append(upper)
-            neighbours[upper][1].append(lower)
-    xs = _columns(levels, neighbours, widths)
-    places = {key: (xs[key], -_ROW * rows[key]) for key in graph.nodes}
-    routes = [
-        (edge, _route(chain, aside, xs, rows))
-        for (edge, chain), aside in zip(chains, _asides(chains), strict=True)
-    ]
-    return places, routes
-
-
-def _columns(levels: list[list], neighbours: Mapping, widths: Mapping) -> dict:
-    """The x of each place: near its neighbours, in an order with few crossings, and not too close.
-
-    A row is first ordered by the average x of its neighbours. Its places are then the nearest, by
-    least squares, to those averages that keep the order and the gaps: an isotonic regression.
-    """
-    xs = {place: float(i) for level in levels for i, place in enumerate(level)}
-    for sweep in range(_SWEEPS):
-        down = sweep % 2 == 0
-        for level in levels if down else reversed(levels):
-            wanted = {}
-            for place in level:
-                near = neighbours[place][0 if down else 1] or neighbours[place][1 if down else 0]
-                wanted[place] = float(np.mean([xs[each] for each in near])) if near else xs[place]
-            level.sort(key=wanted.get)
-            steps = [0.0]
-            for first, second in itertools.pairwise(level):
-                steps.append((widths[first] + widths[second]) / 2 + _GAP)
-            offsets = np.cumsum(steps)
-            shifted = np.array([wanted[place] for place in level]) - offsets
-            xs.update(zip(level, isotonic_regression(shifted).x + offsets, strict=True))
-    return xs
-
-
-def _asides(chains: list) -> Iterable[float]:
-    """How far to the side each edge runs, where several join the same two nodes directly."""
-    total = collections.Counter(edge for edge, chain in chains if len(chain) == 2)
-    seen = collections.Counter()
-    for edge, chain in chains:
-        several = len(chain) == 2 and total[edge] > 1
-        yield 0.14 * (seen[edge] - (total[edge] - 1) / 2) if several else 0.0
-        seen[edge] += 1
-
-
-def _route(chain: list, aside: float, xs: Mapping, rows: Mapping) -> list[tuple[float, float]]:
-    """The points that an edge runs through, from the foot of one node to the head of another."""
-    first, *between, last = chain
-    points = [(xs[first] + aside, -_ROW * rows[first] - _HEIGHT / 2)]
-    points += [(xs[place], -_ROW * place[1]) for place in between]
-    return [*points, (xs[last] + aside, -_ROW * rows[last] + _HEIGHT / 2)]

@@ -1,4 +1,4 @@
-"""Three readers that turn what a framework itself reports into a `Graph`."""
+"""What each framework reports of a graph, as a `Graph`."""
 
 import collections
 import inspect

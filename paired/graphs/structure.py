@@ -1,4 +1,4 @@
-"""A graph of operations: its nodes, its edges, and how what repeats is folded."""
+"""A graph of operations, whichever framework it comes from."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ import networkx as nx
 
 @dataclasses.dataclass(frozen=True)
 class Node:
-    """One node: what to write on it, one of the kinds of `STYLES`, and the framework's object."""
+    """One node: what to write on it, its kind in `drawing.STYLES`, and the framework's object."""
 
     label: str
     kind: str
@@ -58,7 +58,7 @@ class Graph:
         return Graph(nodes, edges, kept)
 
     def network(self) -> nx.MultiDiGraph:
-        """The graph for networkx."""
+        """The graph as networkx has it."""
         network = nx.MultiDiGraph()
         network.add_nodes_from(self.nodes)
         network.add_edges_from(self.edges)

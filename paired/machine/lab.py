@@ -78,7 +78,7 @@ def write_workspace(root: pathlib.Path, lesson: course.Lesson | None) -> str:
     return name
 
 
-def tiles(root: pathlib.Path) -> dict:
+def launcher_tiles(root: pathlib.Path) -> dict:
     """What jupyter-server-proxy starts, and shows, when somebody clicks on a tile of the launcher.
 
     TensorBoard shows the runs that the lessons have left, Visdom the environments that they saved.
@@ -212,7 +212,7 @@ def serve(root: pathlib.Path, port: int, workspace: str) -> None:
     }
     try:
         arguments = [f"--{key}={value}" for key, value in options.items()]
-        settings = Config(ServerProxy={"servers": tiles(root)})
+        settings = Config(ServerProxy={"servers": launcher_tiles(root)})
         lab = LabApp.initialize_server(arguments, config=settings)
         for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.getsignal(signal.SIGTERM))  # stops the kernels first
