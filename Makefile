@@ -4,8 +4,11 @@ DEVICE ?= cpu
 VENV := $(if $(filter gpu,$(DEVICE)),.venv-gpu-pytorch,.venv)
 # An environment keeps the Python that it was made with until PYTHON= names another.
 PYTHON ?= $(shell $(VENV)/bin/python -c '' 2>/dev/null && echo $(VENV)/bin/python || echo python3)
-RUN = PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/python
+RUN = PATH="$$PWD/$(VENV)/bin:$$PATH" $(VENV)/bin/python
 LESSON_OPTION = $(if $(LESSON),--lesson "$(LESSON)")
+
+# What a person has set for other work: modules that hide ours, another kernel, another backend.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP JUPYTER_PATH MPLBACKEND
 
 .DEFAULT_GOAL := help
 .PHONY: help env lab test doctor update lock outputs exercises sync lint format new-lesson bench \

@@ -2,12 +2,16 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import re
 import sys
 from collections.abc import Iterator
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# Where a person's own things go: records, logs, settings. `make lab` names another folder where the
+# checkout cannot be written to.
+HOME = pathlib.Path(os.environ.get("PAIRED_HOME") or ROOT)
 FRAMEWORKS = ("pytorch", "tensorflow")
 KINDS = ("notebooks", "exercises", "solutions")
 
@@ -64,8 +68,8 @@ def lesson(number: str, root: pathlib.Path = ROOT) -> Lesson:
 
 
 def notebooks(kind: str, root: pathlib.Path = ROOT) -> Iterator[pathlib.Path]:
-    """Every notebook of one kind, without the versions of their own that students keep beside."""
-    yield from (p for p in sorted((root / kind).glob("*.ipynb")) if ".mine-" not in p.name)
+    """Every notebook of one kind; files of other names are somebody's own."""
+    yield from (p for p in sorted((root / kind).glob("*.ipynb")) if _NOTEBOOK.fullmatch(p.name))
 
 
 def cells(notebook: pathlib.Path) -> list[tuple[str | None, str, str]]:

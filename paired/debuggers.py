@@ -162,11 +162,14 @@ def _tidy_pdb() -> None:
         return
 
     def init(self, *args, **kwargs) -> None:
-        plain(self, *args, **{"context": _CONTEXT, **kwargs})
+        plain(self, *args, **{"context": _CONTEXT, "readrc": False, **kwargs})
         self.stdout = _Tidy(self.stdout)
 
     init.__wrapped__ = plain
     debugger.Pdb.__init__ = init
+    # From Python 3.13 on a session would open on the line that opens it; before, and here, on the
+    # next one.
+    debugger.Pdb.set_stepinstr = debugger.Pdb.set_step
 
 
 def _without_libraries(lines: Iterable[str]) -> Iterator[str]:

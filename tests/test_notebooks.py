@@ -1,5 +1,6 @@
 """The authors' tools: stubs, stored outputs, sync, new lessons. No test imports a framework."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -222,6 +223,15 @@ def test_a_file_that_is_no_notebook_is_named(tmp_path):
         path.write_text(text)
         with pytest.raises(files.NotebookError, match=r"01_a_pytorch\.ipynb: cannot be read"):
             files.read(path)
+
+
+def test_a_notebook_without_cell_ids_is_named_with_what_to_do(tmp_path):
+    path = tmp_path / "01_a_pytorch.ipynb"
+    cell = {"cell_type": "markdown", "metadata": {}, "source": "# A title"}
+    old = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 0}
+    path.write_text(json.dumps(old))
+    with pytest.raises(files.NotebookError, match=r"no ids \(format 4.0, .*save it in JupyterLab"):
+        files.read(path)
 
 
 # Shared cells

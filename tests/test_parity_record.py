@@ -10,6 +10,7 @@ import pytest
 def records(tmp_path, monkeypatch):
     """Records go to a temporary course whose notebooks do not exist."""
     monkeypatch.setattr(parity.course, "ROOT", tmp_path)
+    monkeypatch.setattr(parity.course, "HOME", tmp_path)
     return tmp_path / ".records"
 
 
@@ -190,3 +191,15 @@ def test_a_twin_that_changed_since_its_record_is_noticed(records, capsys):
     said = capsys.readouterr().out
     assert "The tensorflow half has changed since its record was made: run it again." in said
     assert "All 1 tensors agree" in said
+
+
+def test_a_twin_with_the_marks_of_a_merge_in_it_is_named(records, capsys):
+    recorder(w=1.0).save()
+    recorder("tensorflow", w=1.0).save()
+    notebooks = records.parent / "notebooks"
+    notebooks.mkdir()
+    (notebooks / "99_test_tensorflow.ipynb").write_text("{\n<<<<<<< HEAD\n}")
+    parity.report("99_test", "pytorch")
+    said = capsys.readouterr().out
+    assert "notebooks/99_test_tensorflow.ipynb cannot be read as a notebook; a merge may" in said
+    assert "git checkout HEAD -- notebooks/99_test_tensorflow.ipynb" in said

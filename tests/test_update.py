@@ -55,7 +55,8 @@ def test_untouched_clone_gets_the_new_version(course, clone, capsys):
     assert update.main(clone) == 0
     assert "1 file(s) changed" in capsys.readouterr().out
     assert (clone / "README.md").read_text() == "two\n"
-    assert update.update(clone) == ["The course is up to date."]
+    [said] = update.update(clone)
+    assert said == f"You have what origin/main has, at {course}."
 
 
 def test_work_on_a_file_that_changed_is_kept_beside_the_new_one(course, clone):
@@ -154,10 +155,63 @@ def test_untracked_file_in_the_way_is_named(course, clone, capsys):
 def test_own_commits_are_left_to_git(course, clone, capsys):
     (clone / "notes.txt").write_text("mine\n")
     publish(clone)
-    assert update.update(clone) == ["The course is up to date."], "nothing new yet"
+    assert "You have what origin/main has" in update.update(clone)[0], "nothing new yet"
     (course / "README.md").write_text("two\n")
     publish(course)
     assert "git pull --rebase" in refused(clone, capsys)
+
+
+def test_merge_that_was_left_half_done_is_settled_first(course, clone, capsys):
+    write_notebook(clone / LESSON, "answer = 42")
+    git(clone, "stash")
+    write_notebook(clone / LESSON, "answer = 43")
+    publish(clone)
+    with pytest.raises(subprocess.CalledProcessError):
+        git(clone, "stash", "pop")
+    (course / "README.md").write_text("two\n")
+    publish(course)
+    assert f"A merge was left half done in {LESSON}" in refused(clone, capsys)
+    assert "answer = 42" in (clone / LESSON).read_text()
+
+
+def test_lock_that_a_killed_git_left_is_named_and_nothing_is_copied(course, clone, capsys):
+    (clone / "README.md").write_text("mine\n")
+    (course / "README.md").write_text("two\n")
+    publish(course)
+    (clone / ".git" / "index.lock").touch()
+    assert "remove .git/index.lock, then try again" in refused(clone, capsys)
+    assert copies(clone) == []
+
+
+def test_update_that_fails_half_way_gives_everything_back(course, clone, capsys):
+    (clone / "README.md").write_text("mine\n")
+    (course / "README.md").write_text("two\n")
+    publish(course)
+    hook = clone / ".git" / "hooks" / "post-checkout"
+    hook.write_text("#!/bin/sh\ntouch .git/index.lock\n")  # another program comes in between
+    hook.chmod(0o755)
+    assert "nothing was changed. It says: " in refused(clone, capsys)
+    assert copies(clone) == []
+
+
+def test_filters_that_somebody_has_set_up_do_not_matter(course, clone):
+    git(clone, "config", "filter.strip.clean", "sed s/42/../")
+    git(clone, "config", "filter.strip.required", "true")
+    (clone / ".git" / "info").mkdir(exist_ok=True)
+    (clone / ".git" / "info" / "attributes").write_text(
+        "*.ipynb filter=strip\n*.txt filter=strip\n"
+    )
+    write_notebook(clone / LESSON, "answer = 42")
+    write_notebook(course / LESSON, "answer = ...  # better")
+    publish(course)
+    update.update(clone)
+    assert source(clone / LESSON) == "answer = ...  # better"
+    assert [source(copy) for copy in copies(clone)] == ["answer = 42"]
+
+
+def test_folder_of_another_user_gets_the_advice_of_git(clone, capsys, monkeypatch):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert "git config --global --add safe.directory" in refused(clone, capsys)
 
 
 def test_no_network(course, clone, capsys):

@@ -242,7 +242,9 @@ def test_what_a_kernel_writes_to_stderr_is_a_failure_even_where_output_is_ignore
 
 
 def test_a_file_that_is_no_notebook(strict):
-    assert re.search(r"broken\.ipynb is not a notebook: Notebook does not appear", strict.text)
+    assert re.search(
+        r"broken\.ipynb: cannot be read as a notebook: Notebook does not appear", strict.text
+    )
 
 
 def test_after_a_failure_the_rest_is_skipped_and_said_once(strict):

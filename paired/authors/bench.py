@@ -29,7 +29,7 @@ _NBVAL = [
 ]
 
 
-def script(path: pathlib.Path) -> tuple[str, str]:
+def as_script(path: pathlib.Path) -> tuple[str, str]:
     """A notebook's code as a script, and the suffix that tells its language.
 
     Code with IPython's own syntax gives an `.ipy` file; a cell that is meant to raise is kept from
@@ -74,7 +74,7 @@ def _seconds(command: list[str], folder: pathlib.Path, **environment: str) -> fl
 
 
 def _bare(path: pathlib.Path) -> float:
-    text, suffix = script(path)
+    text, suffix = as_script(path)
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder, path.stem + suffix)
         file.write_text(text, encoding="utf-8")

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 
 from paired import course
-from paired.authors import files
+from paired.authors import changes, files
 from paired.authors.files import NotebookError, read, relative, tags
 from paired.checks import markers
 
@@ -51,7 +51,9 @@ def stale_exercises(root: pathlib.Path = course.ROOT) -> Iterator[str]:
             yield f"{relative(path, root)}: missing: run `make exercises`."
             continue
         fresh = exercise(source)
-        if files.to_bytes(fresh) != path.read_bytes():
+        if changes.is_changed(path):
+            yield from _differs(fresh, path, root)
+        elif files.to_bytes(fresh) != path.read_bytes():
             cells = zip(
                 nbformat.reads(files.to_bytes(fresh), 4).cells, read(path).cells, strict=False
             )
@@ -60,6 +62,23 @@ def stale_exercises(root: pathlib.Path = course.ROOT) -> Iterator[str]:
                 f"{relative(path, root)}: {cell}: not what {relative(source, root)} gives: change "
                 "the solution, then run `make exercises`."
             )
+
+
+def _differs(fresh: dict, path: pathlib.Path, root: pathlib.Path) -> Iterator[str]:
+    """What an exercise that somebody works on lacks of the course's own, but for the answers."""
+    mine = {cell.id: cell.source for cell in read(path).cells}
+    for cell in fresh.cells:
+        if "task" not in tags(cell) and mine.get(cell.id) != cell.source:
+            yield (
+                f"{relative(path, root)}: cell {cell.id}: not the course's own. "
+                f"{changes.how_to_undo(path)} (without your answers)."
+            )
+
+
+def answered(root: pathlib.Path = course.ROOT) -> list[str]:
+    """The exercises that somebody works on here."""
+    paths = course.notebooks("exercises", root)
+    return [relative(path, root) for path in paths if changes.is_changed(path)]
 
 
 def main() -> int:

@@ -55,9 +55,15 @@ def read(path: pathlib.Path) -> dict:
     nbformat = import_nbformat()
 
     try:
-        return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+        notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+        if any("id" not in cell for cell in notebook.cells):
+            raise ValueError(
+                f"its cells have no ids (format {notebook.nbformat}.{notebook.nbformat_minor}, as "
+                "Colab and the classic Notebook write it): open and save it in JupyterLab"
+            )
+        return notebook
     except (OSError, ValueError, AttributeError, nbformat.ValidationError) as problem:
-        said = str(problem).splitlines()[0][:100]
+        said = str(problem).splitlines()[0][:200]
         raise NotebookError(f"{relative(path)}: cannot be read as a notebook: {said}") from None
 
 

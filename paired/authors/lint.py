@@ -13,7 +13,7 @@ import types
 from collections.abc import Callable, Iterator
 
 from paired import course
-from paired.authors import files
+from paired.authors import changes, files
 from paired.checks.markers import MarkerError, regions, stub
 
 MAX_CODE_LINES, MAX_WORDS, MAX_CELLS = 30, 150, 45
@@ -144,11 +144,15 @@ NOTEBOOK_RULES: list[Callable[[Notebook], Said]] = []
 PAIR_RULES: list[Callable[[Notebook, Notebook], Said]] = []
 
 
-def rule(*kinds: str) -> Callable:
-    """Register a rule for single notebooks, of these kinds or of all."""
+def rule(*kinds: str, committed: bool = False) -> Callable:
+    """Register a rule for single notebooks, of these kinds or of all.
+
+    A rule for what is `committed` leaves alone what somebody has saved since: an editor adds to a
+    notebook's metadata, and running a cell to its outputs.
+    """
 
     def register(function: Callable[[Notebook], Said]) -> Callable[[Notebook], Said]:
-        function.kinds = kinds or course.KINDS
+        function.kinds, function.committed = kinds or course.KINDS, committed
         NOTEBOOK_RULES.append(function)
         return function
 
@@ -191,7 +195,7 @@ def tags(notebook: Notebook) -> Said:
             yield cell.id, f"unknown tag `{tag}`; known are {', '.join(sorted(TAGS))}."
 
 
-@rule()
+@rule(committed=True)
 def metadata(notebook: Notebook) -> Said:
     """Metadata holds the kernel's name and the tags, nothing of one machine or editor."""
     how = "run `make outputs` (in exercises/: `make exercises`)."
@@ -382,7 +386,7 @@ def markers(notebook: Notebook) -> Said:
 # Outputs
 
 
-@rule("notebooks", "solutions")
+@rule("notebooks", "solutions", committed=True)
 def executed(notebook: Notebook) -> Said:
     """Every code cell was run, in order, in a fresh kernel: counts are 1 to n."""
     for number, cell in enumerate(notebook.code, start=1):
@@ -394,7 +398,7 @@ def executed(notebook: Notebook) -> Said:
             return
 
 
-@rule("exercises")
+@rule("exercises", committed=True)
 def untouched(notebook: Notebook) -> Said:
     """An exercise has neither outputs nor counts."""
     for cell in notebook.code:
@@ -402,7 +406,7 @@ def untouched(notebook: Notebook) -> Said:
             yield cell.id, "has outputs: run `make exercises`."
 
 
-@rule("notebooks", "solutions")
+@rule("notebooks", "solutions", committed=True)
 def clean_outputs(notebook: Notebook) -> Said:
     """No warnings, no error that is not meant, nothing that another run shows differently."""
     for cell in notebook.code:
@@ -496,7 +500,8 @@ def course_problems(root: pathlib.Path = course.ROOT) -> Iterator[Problem]:
     """Every broken rule of every notebook and pair of the course."""
     for kind in course.KINDS:
         paths = list(course.notebooks(kind, root))
-        for path in paths:
+        others = set((root / kind).glob("*.ipynb")).difference(paths)
+        for path in sorted([*paths, *(path for path in others if not changes.is_scratch(path))]):
             yield from _file_problems(path, root, paths)
 
 
@@ -516,7 +521,7 @@ def _file_problems(
         yield Problem(name, "notebook", "json", text)
         return
     for check in NOTEBOOK_RULES:
-        if notebook.kind in check.kinds:
+        if notebook.kind in check.kinds and not (check.committed and changes.is_changed(path)):
             yield from (Problem(name, cell, check.__name__, text) for cell, text in check(notebook))
     twin = path.with_name(f"{match[1]}_{course.twin(match[2])}.ipynb")
     if twin not in paths:
@@ -536,6 +541,9 @@ def _file_problems(
 def main() -> int:
     """Hold every notebook and pair to the course's rules; 1 if one is broken."""
     problems = list(course_problems())
+    for file in dict.fromkeys(problem.file for problem in problems):
+        if changes.is_changed(course.ROOT / file):
+            print(changes.how_to_undo(course.ROOT / file))
     print(*problems or ["All notebooks keep the rules."], sep="\n")
     return int(bool(problems))
 

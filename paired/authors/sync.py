@@ -1,30 +1,19 @@
 """Copy shared cells from the newer half of a pair to the older: `make sync`."""
 
-import json
 import pathlib
-import subprocess
 import sys
 
-from paired.authors import files
+from paired.authors import changes, files
 from paired.authors.files import NotebookError, read, relative, tags
-
-
-def _at_head(path: pathlib.Path) -> dict[str, str] | None:
-    """The sources of a notebook's cells by id as last committed; None where git cannot say."""
-    command = ["git", "-C", str(path.parent), "show", f"HEAD:./{path.name}"]
-    try:
-        done = subprocess.run(command, capture_output=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return {cell.get("id"): "".join(cell["source"]) for cell in json.loads(done.stdout)["cells"]}
 
 
 def _newer(paths: list[pathlib.Path], cells: list[dict]) -> int:
     """Which of the two halves (0 or 1) has the newer version of a shared cell."""
-    heads = [_at_head(path) for path in paths]
+    heads = [changes.at_head(path) for path in paths]
     if all(heads):
         changed = [
-            head.get(cell.id) != cell.source for head, cell in zip(heads, cells, strict=True)
+            (cell.id, cell.cell_type, cell.source) not in changes.sources(head)
+            for head, cell in zip(heads, cells, strict=True)
         ]
         if all(changed):
             raise NotebookError(

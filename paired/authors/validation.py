@@ -22,9 +22,10 @@ import subprocess
 import time
 from collections.abc import Iterator
 from queue import Empty
+from unittest import mock
 
 from paired import course
-from paired.authors import files, kernels, outputs
+from paired.authors import changes, files, kernels, outputs
 
 files.import_nbformat()  # quickly, before nbval does
 
@@ -173,10 +174,24 @@ def _unlike(stored: list[str], now: list[str], largest: float) -> Iterator[str]:
             )
 
 
-class Notebook(nbval.IPyNbFile):
+class ValidatedNotebook(nbval.IPyNbFile):
     """A notebook, one test for each code cell."""
 
-    failed = ""
+    failed = note = ""
+
+    def _proven(self) -> dict:
+        """The notebook that is proven: where only its outputs changed, as it was committed.
+
+        An exercise is proven as a student gets it, and anything else as it lies.
+        """
+        mine = files.read(self.path)
+        head = changes.is_changed(self.path) and changes.at_head(self.path)
+        if not head:
+            return mine
+        if self.path.parent.name == "exercises" or changes.sources(mine) == changes.sources(head):
+            return head
+        self.note = f"{changes.how_to_undo(self.path)}\n"
+        return mine
 
     @property
     def strict(self) -> bool:
@@ -187,10 +202,11 @@ class Notebook(nbval.IPyNbFile):
         """The code cells as tests, named by their ids."""
         self.compare_outputs = self.strict
         try:
-            items = list(super().collect())
-        except Exception as problem:
-            first = str(problem).strip().splitlines()[0]
-            raise self.CollectError(f"{self.nodeid} is not a notebook: {first}") from None
+            notebook = self._proven()
+            with mock.patch.object(nbval.nbformat, "read", return_value=notebook):
+                items = list(super().collect())
+        except files.NotebookError as problem:
+            raise self.CollectError(str(problem)) from None
         for item in items:
             yield Cell.from_parent(
                 self,
@@ -270,7 +286,7 @@ class Cell(nbval.IPyNbCell):
     def repr_failure(self, excinfo: pytest.ExceptionInfo) -> str:
         """Say which cell failed, and how what it gives differs from what is stored."""
         problem = excinfo.value
-        where = f"{self.parent.nodeid}: cell {self.name}"
+        where = f"{self.parent.note}{self.parent.nodeid}: cell {self.name}"
         if not isinstance(problem, nbval.NbCellError):
             return f"{where} could not be run: {problem!r}"
         said, detail = str(problem), problem.inner_traceback or ""
@@ -314,7 +330,9 @@ def pytest_collect_file(file_path, parent):
     """Take nbval's notebooks and make them ours."""
     collectors = yield
     return [
-        Notebook.from_parent(parent, path=file_path) if isinstance(each, nbval.IPyNbFile) else each
+        ValidatedNotebook.from_parent(parent, path=file_path)
+        if isinstance(each, nbval.IPyNbFile)
+        else each
         for each in collectors
     ]
 

@@ -6,8 +6,9 @@
 
 The checks of a lesson are a module, `paired.checks.lesson_04`, with
 
-- `TASKS`: one function a task for both halves, which takes an adapter and the answers, and returns
-  what it has shown, or raises `Wrong`; answers that are no functions are declared, see `answers`;
+- `TASKS`: one function a task for both halves, or `Halves` of two, which takes an adapter and the
+  answers, and returns what it has shown, or raises `Wrong`; answers that are no functions are
+  declared, see `answers`;
 - `PyTorch` and `TensorFlow`, where it needs more of a framework than `adapters` has: classes that
   extend those.
 
@@ -32,6 +33,7 @@ from collections.abc import Callable, Iterator
 
 from paired import course
 from paired.checks import adapters, markers
+from paired.checks.answers import resolve
 from paired.checks.judging import NotAttempted, Wrong
 from paired.checks.judging import (
     call as call,
@@ -73,7 +75,8 @@ def load(lesson: str, framework: str) -> "Tasks":
         adapter = old[framework]()
         adapter.name = framework
     file = f"{lesson}_{framework}.ipynb"
-    return Tasks(**{check.__name__: Task(check, adapter, file) for check in lesson_checks.TASKS})
+    functions = (resolve(each, framework) for each in lesson_checks.TASKS)
+    return Tasks(**{check.__name__: Task(check, adapter, file) for check in functions})
 
 
 class Tasks(types.SimpleNamespace):

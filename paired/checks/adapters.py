@@ -15,6 +15,11 @@ class PyTorch:
     """PyTorch's tensors and gradients."""
 
     name = "pytorch"
+    layout_note = "`nn.Linear` keeps (outputs, inputs)."
+
+    def layout(self, weight: np.ndarray) -> np.ndarray:
+        """A weight (outputs, inputs) or (outputs, inputs, height, width) as a layer keeps it."""
+        return weight
 
     def tensor(self, array: np.ndarray):
         """An array as a tensor with a memory of its own."""
@@ -35,12 +40,14 @@ class PyTorch:
     def gradients(self, function: Callable, *arrays: np.ndarray) -> tuple:
         """A function's value for these arrays as tensors, and its gradients (None: there is none).
 
-        The value must be one number that a graph leads to.
+        The value must be one number.
         """
         import torch
 
         leaves = [self.variable(array) for array in arrays]
         value = function(*leaves)
+        if not value.requires_grad:
+            return value, (None,) * len(leaves)
         return value, torch.autograd.grad(value, leaves, allow_unused=True)
 
 
@@ -48,6 +55,11 @@ class TensorFlow:
     """TensorFlow's tensors and gradients."""
 
     name = "tensorflow"
+    layout_note = "`Dense` keeps (inputs, outputs)."
+
+    def layout(self, weight: np.ndarray) -> np.ndarray:
+        """As `PyTorch.layout`; a bias stays as it is."""
+        return weight.transpose(2, 3, 1, 0) if weight.ndim == 4 else weight.T
 
     def tensor(self, array: np.ndarray):
         """An array as a constant tensor."""

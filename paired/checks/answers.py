@@ -128,7 +128,7 @@ class Choice(Answer):
     """One of the values in the table or the right one, such as letters; case does not matter."""
 
     def _read(self, answer, half: str) -> str:
-        text = answer.strip().lower()
+        text = answer.strip().strip("`").lower()  # a name may stand in quotes of code
         return next(option for option in self._options(half) if option.lower() == text)
 
     def _options(self, half: str) -> list[str]:

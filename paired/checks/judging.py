@@ -95,6 +95,7 @@ def compare(
     shape_note: str = "",
     nearly_note: str = "",
     mistakes: Mapping[str, np.ndarray] | None = None,
+    relative: float = 1e-12,
 ) -> None:
     """Raise `Wrong` unless a value is the expected array: shape first, then dtype, then values.
 
@@ -104,8 +105,10 @@ def compare(
         expected: the reference, an array or a number.
         shape_note: what to add where the shape is another.
         nearly_note: why the values may be right to a few digits and not to twelve; said after the
-            name, before the known mistakes. Where there is none, nearly right is wrong as any.
+            name, where no known mistake is met. Where there is none, nearly right is wrong as any.
         mistakes: the arrays that known mistakes give, by what to say (after the name) of each.
+        relative: how far from an array a value may lie and still be it, as a share of the array's
+            magnitude.
     """
     got, expected = to_numpy(value), np.asarray(expected)
     if got.dtype.kind not in "fiub":
@@ -116,15 +119,15 @@ def compare(
         raise Wrong(f"{message}: {shape_note}" if shape_note else f"{message}.")
     if got.dtype != expected.dtype:
         raise Wrong(f"{name} has dtype {got.dtype}, it must have {expected.dtype}.")
-    if close(got, expected):
+    if close(got, expected, relative):
         return
     if not np.isfinite(got).all() and np.isfinite(expected).all():
         raise Wrong(f"{name} contains NaN or infinity.")
+    for sentence, mistake in (mistakes or {}).items():
+        if close(got, np.asarray(mistake), relative):
+            raise Wrong(f"{name} {sentence}")
     if nearly_note and nearly(got, expected):
         raise Wrong(f"{name} agrees to a few digits only: {nearly_note}")
-    for sentence, mistake in (mistakes or {}).items():
-        if close(got, np.asarray(mistake)):
-            raise Wrong(f"{name} {sentence}")
     raise Wrong(f"{name} has the right shape and dtype, but wrong values.")
 
 

@@ -1,74 +1,43 @@
 """Lesson 00, the install: the checks of its exercise.
 
-Every machine is pretended: the functions with which a framework tells what it sees answer for a
+Every machine is simulated: the functions with which a framework tells what it sees answer for a
 machine drawn anew, so that a check says the same with a GPU and without one.
 """
 
 import contextlib
 import itertools
+import math
 import types
 from collections.abc import Callable, Iterator, Mapping
 from unittest import mock
 
-from paired.checks import NotAttempted, Wrong, call
+from paired.checks import adapters
+from paired.checks.answers import Answer, Halves, resolve, task
+from paired.checks.judging import NotAttempted, Wrong, call, kind_of, parts
 
 import numpy as np
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 MINIMUM_DRIVER = {12: 525, 13: 580}  # by the major version of CUDA, as NVIDIA lists it
 
-_COUNT = (
-    "To know that there is a GPU is not enough for number 1: how many are there? Numbers begin "
-    "with 0."
-)
-_VERSIONS = (
-    "`Requirement(line)` has a `name`, a `specifier`, and a `marker`, which is `None` where the "
-    "line has no `;`. Keep the lines that are about `package` and that apply: "
-    "`marker.evaluate()`.",
-    "`canonicalize_name` gives one spelling of a name. `specifier.contains(version)` says whether "
-    "a line accepts a version, and `Version(version)` can be compared, and has `is_prerelease`.",
-    "Keep the versions that are no pre-release and that `all(...)` of the lines accept. Then "
-    "`max(fit, key=Version, default=None)`.",
-)
+
+class SimulatedTensor(types.SimpleNamespace):
+    """Something that tells of the device it is on as a tensor does."""
 
 
-def _diagnose_hints(last: str) -> tuple[str, ...]:
-    return (
-        "Write one `if` for each row of the table, in its order, and `return` in each.",
-        "`CUDA_VISIBLE_DEVICES` may be unset, `None`, which hides nothing, or set to nothing, "
-        '`""`, which hides all: both are false in an `if`. The major version of a driver is '
-        '`int(driver.split(".")[0])`.',
-        'Hidden: `facts["hidden"] in ("", "-1")`. Old: that number is below '
-        '`MINIMUM_DRIVER[int(cuda.split(".")[0])]`. ' + last,
-    )
+class PyTorch(adapters.PyTorch):
+    """Machines for PyTorch, its names of devices, its words."""
 
-
-class _PyTorch:
-    """What the checks need of PyTorch: its names of devices, machines for it, its words."""
-
-    cpu, nowhere, elsewhere = "cpu", "cuda:99", "meta"
-    makers = ("empty", "zeros", "ones")  # functions that make tensors, on pretended devices, too
+    cpu, some_gpu = "cpu", "cuda"
     refusals = (RuntimeError, AssertionError)  # what it raises where a device is not there
-    libraries = False
-    places = ("cpu", "gpu", "gpu", "error"), ("cpu", "error", "cpu", "error")
-    rules = (
-        "PyTorch makes a tensor on the CPU unless it is told otherwise.",
-        "PyTorch does what you say, or raises an error.",
-        "the `if` asks what there is, and takes the CPU where there is no GPU.",
-        "PyTorch copies nothing between devices that you did not ask it to copy.",
-    )
-    causes = ("name", "kind", "silent")
-    requests = ("/GPU:0", "xpu", "cpu:3")
-    why = (
-        "the message does not get as far as a device: it cannot read the string.",
-        "the message speaks of how PyTorch was compiled, not of the machine.",
-        "no error came, and look at where the tensor is.",
-    )
+    libraries = False  # whether it writes what libraries it cannot load
+    # What a mended function must leave as it was, and the values to leave it at.
+    setting, values = "the default device", (None, "meta")
+    setting_note = "Use `with torch.device(...)`, which ends by itself, also after an error."
 
     def gpu(self, number: int) -> str:
         return f"cuda:{number}"
-
-    def some_gpu(self) -> str:
-        return "cuda"
 
     def parse(self, device) -> tuple[str, int] | None:
         """The kind and the number of a device's name; None if it is no name."""
@@ -85,58 +54,45 @@ class _PyTorch:
         """Let PyTorch tell of another machine."""
         import torch
 
-        def named(device=None) -> str:
+        def properties(device=None) -> types.SimpleNamespace:
             number = device or 0 if isinstance(device, int | None) else self.parse(device)[1]
             if number >= gpus:
-                raise AssertionError("Invalid device id")
-            return "NVIDIA H100"
+                raise AssertionError(f"no GPU {number}")
+            return types.SimpleNamespace(name="NVIDIA H100")
 
-        def making(function: Callable) -> Callable:
-            def make(*size, device=None, **options):
-                asked = torch.get_default_device() if device is None else device
-                kind, number = self.parse(asked) or (None, 0)
-                if kind == "cuda" and number >= gpus:
-                    raise AssertionError("Torch not compiled with CUDA enabled")
-                if gpus and kind in ("cpu", "cuda"):
-                    return self.tensor_on(f"cuda:{number}" if kind == "cuda" else "cpu")
-                return function(*size, device=device, **options)
+        def make(*size, device=None, **options):
+            asked = torch.device(torch.get_default_device() if device is None else device)
+            number = asked.index or 0
+            if number >= {"cpu": math.inf, "cuda": gpus}.get(asked.type, 0):
+                raise AssertionError(f"no {asked}")
+            return self.tensor_on(self.cpu if asked.type == "cpu" else self.gpu(number))
 
-            return make
+        def current_accelerator(check_available: bool = False):
+            return torch.device("cuda") if gpus or (cuda and not check_available) else None
 
-        answers = {
-            (torch.version, "cuda"): cuda,
-            (torch.backends.cuda, "is_built"): lambda: cuda is not None,
-            (torch.cuda, "is_available"): lambda: gpus > 0,
-            (torch.xpu, "is_available"): lambda: False,
-            (torch.xpu, "device_count"): lambda: 0,
-            (torch.cuda, "device_count"): lambda: gpus,
-            (torch.cuda, "get_device_name"): named,
-            (torch.cuda, "get_device_properties"): lambda device=None: types.SimpleNamespace(
-                name=named(device)
-            ),
-            (torch.accelerator, "is_available"): lambda: gpus > 0,
-            (torch.accelerator, "device_count"): lambda: gpus,
-            (torch.accelerator, "current_accelerator"): lambda check_available=False: (
-                torch.device("cuda") if gpus or (cuda and not check_available) else None
-            ),
-        }
+        seen = {"is_available": lambda: gpus > 0, "device_count": lambda: gpus}
         with torch.device("cpu"):
             torch.empty(0)  # PyTorch lists once what such a block changes: let it list its own
-        answers |= {(torch, name): making(getattr(torch, name)) for name in self.makers}
-        with _patched(answers):
+        with (
+            mock.patch.multiple(torch, empty=make, zeros=make, ones=make),
+            mock.patch.multiple(torch.version, cuda=cuda),
+            mock.patch.multiple(torch.backends.cuda, is_built=lambda: cuda is not None),
+            mock.patch.multiple(torch.cuda, get_device_properties=properties, **seen),
+            mock.patch.object(torch.cuda, "get_device_name", lambda *n: properties(*n).name),
+            mock.patch.multiple(torch.accelerator, current_accelerator=current_accelerator, **seen),
+            mock.patch.multiple(torch.xpu, is_available=lambda: False, device_count=lambda: 0),
+        ):
             yield
 
     def tensor_on(self, device: str):
-        """Something that tells of the device it is on as a tensor does."""
         import torch
 
         device = torch.device(device)
-        numbers = {"cpu": -1}
-        return types.SimpleNamespace(
+        return SimulatedTensor(
             device=device,
             is_cuda=device.type == "cuda",
             is_cpu=device.type == "cpu",
-            get_device=lambda: numbers.get(device.type, device.index),
+            get_device=lambda: -1 if device.type == "cpu" else device.index,
             to=self.tensor_on,
         )
 
@@ -146,40 +102,21 @@ class _PyTorch:
 
         return lambda: torch.ones(2, 2, device=pinned)
 
-    # What a mended function must leave as it was; the values to leave it at.
-    setting, values = "the default device", ("cpu",)
-    setting_note = "Use `with torch.device(...)`, which ends by itself, also after an error."
-
-    def get(self) -> str:
+    def accessors(self) -> tuple[Callable, Callable]:
+        """What gets and what sets the setting."""
         import torch
 
-        return str(torch.get_default_device())
-
-    def set(self, value: str) -> None:
-        import torch
-
-        torch.set_default_device(None if value == "cpu" else value)
+        return torch.get_default_device, torch.set_default_device
 
 
-class _TensorFlow:
+class TensorFlow(adapters.TensorFlow):
     """The same of TensorFlow."""
 
-    cpu, nowhere, elsewhere = "/CPU:0", "/GPU:99", None
-    makers = ("constant", "zeros", "ones")
+    cpu, some_gpu = "/CPU:0", "/GPU"
     libraries = True
-    places = ("gpu", "gpu", "gpu", "gpu"), ("cpu", "cpu", "error", "cpu")
-    rules = (
-        "TensorFlow takes the first GPU that it sees, and the CPU if it sees none.",
-        "soft placement is on from the start: TensorFlow takes the CPU where there is no GPU.",
-        "with soft placement off TensorFlow does what you say, or raises an error.",
-        "TensorFlow copies what lies elsewhere, and soft placement is on again.",
-    )
-    causes = ("name", "kind", "number")
-    requests = ("cuda:0", "/TPU:0", "/CPU:3")
-    why = (
-        "the message does not get as far as a device: it cannot read the string.",
-        "compare the kind that was asked for with `Supported device types`.",
-        "the kind is among `Supported device types`: look at the list of devices.",
+    setting, values = "soft placement", (True, False)
+    setting_note = (
+        "Take `tf.config.get_soft_device_placement()` first, and set that again in a `finally:`."
     )
 
     @property
@@ -191,11 +128,7 @@ class _TensorFlow:
     def gpu(self, number: int) -> str:
         return f"/GPU:{number}"
 
-    def some_gpu(self) -> str:
-        return "/GPU"
-
     def parse(self, device) -> tuple[str, int] | None:
-        """The kind and the number of a device's name; None if it is no name."""
         import tensorflow as tf
 
         try:
@@ -205,61 +138,54 @@ class _TensorFlow:
         return (spec.device_type.lower(), spec.device_index or 0) if spec.device_type else None
 
     @contextlib.contextmanager
-    def machine(self, gpus: int, cuda: str | None = "12.5.1") -> Iterator[None]:
+    def machine(self, gpus: int, cuda: str | None = "13.0") -> Iterator[None]:
         """Let TensorFlow tell of another machine."""
         import tensorflow as tf
         from tensorflow.python.eager import context
 
-        def making(function: Callable) -> Callable:
-            def make(*arguments, **options):
-                asked = context.context().device_name or (self.gpu(0) if gpus else self.cpu)
-                kind, number = self.parse(asked)
-                there = number < {"cpu": 1, "gpu": gpus}.get(kind, 0)
-                if there and gpus:
-                    return self.tensor_on(asked)
-                if not (there or tf.config.get_soft_device_placement()):
-                    message = f"Could not satisfy device specification '{asked}'."
-                    raise tf.errors.InvalidArgumentError(None, None, message)
-                with tf.device(self.cpu):
-                    return function(*arguments, **options)
+        def make(*arguments, **options):
+            asked = context.context().device_name or (self.gpu(0) if gpus else self.cpu)
+            kind, number = self.parse(asked)
+            if number < {"cpu": 1, "gpu": gpus}.get(kind, 0):
+                return self.tensor_on(asked)
+            if tf.config.get_soft_device_placement():
+                return self.tensor_on(self.cpu)
+            raise tf.errors.InvalidArgumentError(None, None, f"no {asked}")
 
-            return make
+        def listed(device: Callable, prefix: str) -> Callable:
+            there = [("CPU", 0), *(("GPU", number) for number in range(gpus))]
+            devices = [device(f"{prefix}:{kind}:{number}", kind) for kind, number in there]
+            return lambda device_type=None: [
+                device for device in devices if device_type in (None, device.device_type)
+            ]
 
-        def listed(make: Callable, name: str) -> Callable:
-            there = {
-                kind: [make(name.format(kind, number), kind) for number in range(count)]
-                for kind, count in (("CPU", 1), ("GPU", gpus))
-            }
-            return lambda device_type=None: (
-                there.get(device_type, []) if device_type else [*there["CPU"], *there["GPU"]]
-            )
-
-        physical = listed(tf.config.PhysicalDevice, "/physical_device:{}:{}")
-        logical = listed(tf.config.LogicalDevice, "/device:{}:{}")
+        physical = listed(tf.config.PhysicalDevice, "/physical_device")
+        logical = listed(tf.config.LogicalDevice, "/device")
         build = {"is_cuda_build": cuda is not None, "is_rocm_build": False}
-        answers = {
-            (tf.config, "list_physical_devices"): physical,
-            (tf.config, "list_logical_devices"): logical,
-            (tf.config, "get_visible_devices"): physical,
-            (tf.config.experimental, "list_physical_devices"): physical,
-            (tf.config.experimental, "list_logical_devices"): logical,
-            (tf.test, "is_built_with_cuda"): lambda: cuda is not None,
-            (tf.test, "is_built_with_gpu_support"): lambda: cuda is not None,
-            (tf.test, "gpu_device_name"): lambda: "/device:GPU:0" if gpus else "",
-            (tf.test, "is_gpu_available"): lambda *_, **__: gpus > 0,
-            (tf.sysconfig, "get_build_info"): lambda: (
-                build | ({"cuda_version": cuda, "cudnn_version": "9"} if cuda else {})
+        build |= {"cuda_version": cuda, "cudnn_version": "9"} if cuda else {}
+        with (
+            mock.patch.multiple(tf, constant=make, zeros=make, ones=make),
+            mock.patch.multiple(
+                context.context(),
+                list_physical_devices=physical,
+                get_visible_devices=physical,
+                list_logical_devices=logical,
             ),
-        }
-        answers |= {(tf, name): making(getattr(tf, name)) for name in self.makers}
-        with _patched(answers):
+            mock.patch.multiple(
+                tf.test,
+                is_built_with_cuda=lambda: cuda is not None,
+                is_built_with_gpu_support=lambda: cuda is not None,
+                gpu_device_name=lambda: "/device:GPU:0" if gpus else "",
+                is_gpu_available=lambda *_, **__: gpus > 0,
+            ),
+            mock.patch.multiple(tf.sysconfig, get_build_info=lambda: build),
+        ):
             yield
 
     def tensor_on(self, device: str):
-        """Something that tells of the device it is on as a tensor does."""
         kind, number = self.parse(device)
         name = f"/job:localhost/replica:0/task:0/device:{kind.upper()}:{number}"
-        return types.SimpleNamespace(device=name, backing_device=name)
+        return SimulatedTensor(device=name, backing_device=name)
 
     def computation(self, pinned: str | None = None) -> Callable:
         """A computation on the device of the block, or where pinned."""
@@ -271,458 +197,384 @@ class _TensorFlow:
 
         return compute
 
-    setting, values = "soft placement", (True, False)
-    setting_note = (
-        "Take `tf.config.get_soft_device_placement()` first, and set that again in a `finally:`."
-    )
-
-    def get(self) -> bool:
+    def accessors(self) -> tuple[Callable, Callable]:
         import tensorflow as tf
 
-        return tf.config.get_soft_device_placement()
-
-    def set(self, value: bool) -> None:
-        import tensorflow as tf
-
-        tf.config.set_soft_device_placement(value)
+        return tf.config.get_soft_device_placement, tf.config.set_soft_device_placement
 
 
-@contextlib.contextmanager
-def _patched(answers: Mapping[tuple, object]) -> Iterator[None]:
-    """Let modules have other attributes for a while."""
-    with contextlib.ExitStack() as stack:
-        for (module, name), answer in answers.items():
-            stack.enter_context(mock.patch.object(module, name, answer))
-        yield
+class Words(Answer):
+    """A tuple of words, of those known; case does not matter.
+
+    Args:
+        known: every word that may be in it.
+        right: the words, or `Halves`.
+        places: for each of them what it is about, and why another word is wrong there.
+    """
+
+    def __init__(self, known: tuple[str, ...], right, places: Mapping | Halves):
+        super().__init__(right, places)
+        self.known, self.listed = known, " or ".join(f'"{word}"' for word in known)
+
+    def _expects(self, half: str) -> str:
+        return f"a tuple of {len(resolve(self.right, half))} words, each {self.listed}"
+
+    def _read(self, answer, half: str) -> tuple[str, ...]:
+        if not isinstance(answer, tuple | list):
+            raise TypeError
+        return tuple(w.strip().lower() if isinstance(w, str) else kind_of(w) for w in answer)
+
+    def _sentence(self, given, half: str) -> str:
+        right = resolve(self.right, half)
+        if len(given) != len(right):
+            return f"must be {self._expects(half)}; it has {len(given)}."
+        for word in given:
+            if word not in self.known:
+                return f"has {word!r:.30} in it; each word must be {self.listed}."
+        place = next(k for k in range(len(right)) if given[k] != right[k])
+        name, why = list(resolve(self.mistakes, half).items())[place]
+        return f'for {name} is not "{given[place]}": {why}'
+
+    def wrong(self, half: str) -> Iterator[tuple[object, str]]:
+        right = resolve(self.right, half)
+        for place, word in itertools.product(range(len(right)), self.known):
+            if word != right[place]:
+                given = (*right[:place], word, *right[place + 1 :])
+                yield given, self._sentence(given, half)
 
 
-def _words(name: str, answer, count: int, known: tuple[str, ...]) -> tuple[str, ...]:
-    """An answer that must be some words of those known."""
-    listed = " or ".join(f'"{word}"' for word in known)
-    if not isinstance(answer, tuple | list) or len(answer) != count:
-        raise Wrong(f"`{name}` must be a tuple of {count} words, each {listed}.")
-    for word in answer:
-        if not isinstance(word, str) or word not in known:
-            raise Wrong(f"`{name}` has {word!r:.30} in it; each word must be {listed}.")
-    return tuple(answer)
+def _programs(*why: str) -> dict[str, str]:
+    return {f"program {number}": sentence for number, sentence in enumerate(why, start=1)}
 
 
-def predict(framework, with_gpu, without_gpu) -> str:
+_PLACES = ("cpu", "gpu", "error")
+_RULES = Halves(
+    _programs(
+        "PyTorch makes a tensor on the CPU unless it is told otherwise.",
+        "PyTorch does what you say, or raises an error.",
+        "the `if` asks what there is, and takes the CPU where there is no GPU.",
+        "PyTorch copies nothing between devices that you did not ask it to copy.",
+    ),
+    _programs(
+        "TensorFlow takes the first GPU that it sees, and the CPU if it sees none.",
+        "soft placement is on from the start: TensorFlow takes the CPU where there is no GPU.",
+        "with soft placement off TensorFlow does what you say, or raises an error.",
+        "TensorFlow copies what lies elsewhere, and soft placement is on again.",
+    ),
+)
+
+
+@task(
+    with_gpu=Words(_PLACES, Halves(("cpu", "gpu", "gpu", "error"), ("gpu",) * 4), _RULES),
+    without_gpu=Words(
+        _PLACES,
+        Halves(("cpu", "error", "cpu", "error"), ("cpu", "cpu", "error", "cpu")),
+        _RULES,
+    ),
+)
+def predict(framework) -> str:
     """Where the results of four programs lie, on a machine with a GPU and on one without."""
-    answers = {
-        name: _words(name, answer, 4, ("cpu", "gpu", "error"))
-        for name, answer in (("with_gpu", with_gpu), ("without_gpu", without_gpu))
-    }
-    for (name, answer), right in zip(answers.items(), framework.places, strict=True):
-        programs = zip(answer, right, framework.rules, strict=True)
-        for number, (said, is_, why) in enumerate(programs, start=1):
-            if said != is_:
-                raise Wrong(f'`{name}`, program {number}, is not "{said}": {why}')
     return "All eight are right. The next cell runs the programs on the machine that you have."
 
 
 def translation(framework, what_i_have) -> str:
     """Say what is installed, what it sees, and where a tensor is."""
     rng = np.random.default_rng()
-    many = int(rng.integers(2, 9))
-    cuda = f"{rng.integers(11, 14)}.{rng.integers(0, 9)}"
-    machines = (  # GPUs, CUDA of the build, place of the tensor, in words
-        (0, None, framework.cpu, "a build for the CPU"),
-        (0, cuda, framework.cpu, "a build for CUDA on a machine without a GPU"),
-        (1, cuda, framework.gpu(0), "a build for CUDA on a machine with one GPU"),
-        (many, cuda, framework.gpu(many - 1), "a machine with several GPUs, `x` on the last"),
-        (many, cuda, framework.cpu, "a machine with several GPUs, `x` on the CPU"),
-    )
-    for gpus, built, place, words in machines:
+    cpu, many = framework.cpu, int(rng.integers(2, 9))
+    cuda = f"{rng.integers(11, 14)}.{rng.integers(0, 9)}.1"
+    machines = [(0, None, cpu), (0, cuda, cpu), (1, cuda, framework.gpu(0))]
+    machines += [(many, cuda, framework.gpu(many - 1)), (many, cuda, cpu)]
+    whys = {
+        "cuda": "it is the version that the build was made for, whatever the machine has; a build "
+        "for the CPU has none.",
+        "gpus": "count those that it sees; whether there are any is not enough, and what was built "
+        "for a GPU need not see one.",
+        "on": "look at the tensor `x` itself, not at what the machine has.",
+    }
+    for gpus, built, place in machines:
         with framework.machine(gpus, built):
             got = call(what_i_have, x=framework.tensor_on(place))
-        if not isinstance(got, tuple | list) or len(got) != 3:
-            kind = type(got).__name__
-            raise Wrong(f"The function must return three things, `cuda, gpus, on`; it is `{kind}`.")
-        right = (built, gpus, "cpu" if place == framework.cpu else "gpu")
-        for name, said, is_ in zip(("cuda", "gpus", "on"), got, right, strict=True):
-            _compare_fact(name, said, is_, words)
+        got = parts("what_i_have", got, *whys)
+        right = (built, gpus, "cpu" if place == cpu else "gpu")
+        for (name, why), said, is_ in zip(whys.items(), got, right, strict=True):
+            if type(said) is not type(is_) or said != is_:
+                build = f"a build for {f'CUDA {built}' if built else 'the CPU'}"
+                where = f"{build} on {_on(gpus)}, `x` on {place}"
+                raise Wrong(f"With {where}, `{name}` is {kind_of(said)}, not {is_!r}: {why}")
     return "Three facts are right on five machines: the build, what it sees, where a tensor is."
 
 
-_FORMS = types.MappingProxyType(
+_UNREAD = "the message does not get as far as a device: it cannot read the string."
+_CAUSES = Halves(
     {
-        "cuda": "a version as text, or `None` in a build for the CPU",
-        "gpus": "a whole number, of how many GPUs it sees",
-        "on": '"cpu" or "gpu", in small letters',
-    }
+        '"/GPU:0"': _UNREAD,
+        '"xpu"': "the message speaks of how PyTorch was compiled, not of the machine.",
+        '"cpu:3"': "no error came, and look at where the tensor is.",
+    },
+    {
+        '"cuda:0"': _UNREAD,
+        '"/TPU:0"': "compare the kind that was asked for with `Supported device types`.",
+        '"/CPU:3"': "the kind is among `Supported device types`: look at the list of devices.",
+    },
 )
 
 
-def _compare_fact(name: str, said, is_, machine: str) -> None:
-    kinds = {"cuda": str | None, "gpus": int, "on": str}
-    well_formed = isinstance(said, kinds[name]) and not isinstance(said, bool)
-    if not well_formed or (name == "on" and said not in ("cpu", "gpu")):
-        raise Wrong(f"`{name}` must be {_FORMS[name]}; with {machine} it is {said!r:.60}.")
-    if said == is_:
-        return
-    if name == "cuda":
-        sentence = (
-            "what a build was made for does not depend on the machine that it runs on."
-            if said is None
-            else "a build for the CPU has no such version."
-            if is_ is None
-            else "it is not the version that the build was made for."
-        )
-    elif name == "gpus":
-        sentence = (
-            "what was built for a GPU need not see one."
-            if said > is_ == 0
-            else "count them; whether there are any is not enough."
-            if said == 1
-            else "that is not how many it sees."
-        )
-    else:
-        sentence = "look at the tensor `x` itself, not at what the machine has."
-    raise Wrong(f"`{name}` is wrong with {machine}: {sentence}")
-
-
-def explain_error(framework, causes, pick_device) -> str:
+@task(
+    causes=Words(
+        ("name", "kind", "number", "silent"),
+        Halves(("name", "kind", "silent"), ("name", "kind", "number")),
+        _CAUSES,
+    )
+)
+def explain_error(framework, pick_device) -> str:
     """Name why three requests fail; write a function that asks before, and never falls back."""
-    words = _words("causes", causes, 3, ("name", "kind", "number", "silent"))
-    requests = zip(framework.requests, words, framework.causes, framework.why, strict=True)
-    for request, said, is_, why in requests:
-        if said != is_:
-            raise Wrong(f'The cause of "{request}" is not "{said}": {why}')
-    many = int(np.random.default_rng().integers(5, 9))
-    gpu, some_gpu = framework.gpu, framework.some_gpu()
-    for wanted, gpus, machine in (
-        (framework.cpu, 0, "without a GPU"),
-        (gpu(0), 1, "with one GPU"),
-        (some_gpu, 1, "with one GPU"),
-        (gpu(many - 1), many, "with several GPUs, for the last of them"),
-        (gpu(10), 12, "with 12 GPUs"),
-        (framework.cpu, many, "with several GPUs"),
-    ):
-        _picks(framework, pick_device, wanted, gpus, machine)
-    for wanted, gpus, machine in (
-        (gpu(0), 0, "without a GPU"),
-        (some_gpu, 0, "without a GPU"),
-        (gpu(1), 1, "with one GPU"),
-        (gpu(many), many, "with several GPUs, for one more than it has"),
-        (gpu(13), 12, "with 12 GPUs"),
-        *((request, 0, "without a GPU") for request in framework.requests),
-    ):
-        _refuses_to_pick(framework, pick_device, wanted, gpus, machine)
+    some = int(np.random.default_rng().integers(5, 9))
+    cpu, gpu, first = framework.cpu, framework.gpu, framework.some_gpu
+    requests = [(request.strip('"'), 0) for request in resolve(_CAUSES, framework.name)]
+    there = ((cpu, 0), (gpu(0), 1), (first, 1), (gpu(some - 1), some), (gpu(10), 12), (cpu, some))
+    missing = ((gpu(0), 0), (first, 0), (gpu(1), 1), (gpu(some), some), (gpu(10), 9), *requests)
+    for wanted, gpus in there:
+        _pick(framework, pick_device, wanted, gpus, there=True)
+    for wanted, gpus in missing:
+        _pick(framework, pick_device, wanted, gpus, there=False)
     return "The causes are right. What is there is returned, and what is not is refused in words."
 
 
-def _picks(framework, pick_device, wanted: str, gpus: int, machine: str) -> None:
-    said = f"On a machine {machine} `pick_device({_shown(wanted)})`"
+def _try(framework, gpus: int, function: Callable, **arguments) -> tuple:
+    """What a function returns on a machine, and the error that it raises."""
     try:
         with framework.machine(gpus):
-            got = call(pick_device, wanted=wanted)
-    except RecursionError:
-        raise
-    except RuntimeError:
-        raise Wrong(f"{said} raises a `RuntimeError`, though the device is there.") from None
-    place, right = framework.parse(got), framework.parse(wanted)
-    if place is None:
-        raise Wrong(f"{said} returns a `{type(got).__name__}` that is no name of a device.")
-    if place[0] != right[0]:
-        raise Wrong(f"{said} returns another kind of device, though the one asked for is there.")
-    if place != right:
-        raise Wrong(f"{said} returns a device of another number.")
-
-
-def _refuses_to_pick(framework, pick_device, wanted: str, gpus: int, machine: str) -> None:
-    said = f"On a machine {machine} `pick_device({_shown(wanted)})`"
-    # A name that the framework cannot read may keep the framework's own error.
-    refusals = RuntimeError if framework.parse(wanted) else (RuntimeError, ValueError)
-    try:
-        with framework.machine(gpus):
-            got = call(pick_device, wanted=wanted)
-    except RecursionError:
-        raise
-    except refusals as error:
-        if wanted.lstrip("/") not in str(error):
-            raise Wrong(
-                f"{said} raises, as it should; let the message name the device that was asked for."
-            ) from None
-        if len(str(error).split()) < 4:
-            raise Wrong(f"{said} raises, as it should; let the message say why.") from None
-        return
-    except (Wrong, NotAttempted):
+            return call(function, **arguments), None
+    except (Wrong, NotAttempted, RecursionError):
         raise
     except Exception as error:
-        raise Wrong(
-            f"{said} raises `{type(error).__name__}`; let it be a `RuntimeError`, with a sentence "
-            "of yours."
-        ) from None
+        return None, error
+
+
+def _on(gpus: int) -> str:
+    number = {0: "without a GPU", 1: "with one GPU"}.get(gpus, f"with {gpus} GPUs")
+    return f"a machine {number}"
+
+
+def _pick(framework, pick_device, wanted: str, gpus: int, *, there: bool) -> None:
+    """Judge what `pick_device` does on one machine."""
+    said = f'On {_on(gpus)} `pick_device("{wanted}")`'
+    right = framework.parse(wanted)
+    got, error = _try(framework, gpus, pick_device, wanted=wanted)
+    if error and there:
+        if not isinstance(error, RuntimeError):
+            raise error
+        raise Wrong(f"{said} raises a `RuntimeError`, though the device is there.")
+    if error:
+        # A name that the framework cannot read may keep the framework's own error.
+        if not isinstance(error, RuntimeError if right else (RuntimeError, ValueError)):
+            wish = "let it be a `RuntimeError`, with a sentence of yours."
+            raise Wrong(f"{said} raises `{type(error).__name__}`; {wish}")
+        wish = f"{said} raises, as it should; let the message"
+        if wanted.lstrip("/") not in str(error):
+            raise Wrong(f"{wish} name the device that was asked for.")
+        if len(str(error).split()) < 2:
+            raise Wrong(f"{wish} say why.")
+        return
     place = framework.parse(got)
-    if place == framework.parse(framework.cpu):
-        raise Wrong(f"{said} returns the CPU: that is the silent fallback. Raise an error.")
-    if place and place == framework.parse(wanted):
-        raise Wrong(f"{said} returns a device that is not there: ask how many there are.")
     if place is None:
-        kind = type(got).__name__
-        raise Wrong(f"{said} returns a `{kind}` that is no device: raise an error.")
-    raise Wrong(f"{said} returns another device than the one asked for: raise an error.")
-
-
-def _shown(name: str) -> str:
-    """A device's name as code, without a number that is drawn."""
-    number = name.rpartition(":")[2]
-    fixed = not number.isdigit() or int(number) in (0, 1, 3, 10, 13)
-    return f'"{name}"' if fixed else f'"{name[: -len(number)]}n"'
+        what = f"a `{type(got).__name__}` that is no name of a device."
+    elif place == right:
+        what = "" if there else "a device that is not there: ask how many there are."
+    elif place == framework.parse(framework.cpu):
+        what = "the CPU: that is the silent fallback."
+    else:
+        what = f"`{got!s:.60}`, which is another device."
+    if what:
+        raise Wrong(f"{said} returns {what}{'' if there else ' Raise an error.'}")
 
 
 def versions(framework, newest_fit) -> str:
     """Pick the newest version of a package that every requirement accepts."""
     rng = np.random.default_rng()
-    name = "".join(map(chr, rng.integers(97, 123, size=8)))
+    name, spelled = "some-package", "Some_Package"
     major, low, high = (int(rng.integers(*bounds)) for bounds in ((1, 9), (3, 10), (10, 20)))
     old, new, next_ = f"{major}.{low}", f"{major}.{high}", f"{major + 1}.0"
     three = [new, next_, old]
-    order = "versions are no text and no decimals: 9 comes before 13."
+    order = f"versions are no text and no decimals: {low} comes before {high}."
+    every = "every line must accept it."
     marker = "what follows `;` says when the line applies."
     early = "a pre-release is not for everyday use."
     spelling = 'capitals, "-", "_" and "." do not matter in the name of a package.'
-    cases = (  # requirements, versions, the newest that fits, why
+    cases = [  # requirements, versions, the newest that fits, why
         ([name], three, next_, "nothing speaks against the newest, wherever it stands."),
         ([f"{name}>={old}"], [old, new], new, order),
+        ([name], [new, f"{new}.1"], f"{new}.1", "every part of a version counts."),
         ([f"{name}<{next_},>={old}"], three, new, f"{next_} is too new."),
         ([f"{name}<={new}"], three, new, "`<=` accepts the bound itself."),
         ([f"{name}!={next_}"], three, new, "`!=` excludes a version."),
-        ([f"{name}>={old}", f"{name}<{new}"], three, old, "every line must accept it."),
-        ([f"{name}<{new}", f"{name}>={old}"], three, old, "every line must accept it."),
+        ([f"{name}>={old}", f"{name}<{new}"], three, old, every),
+        ([f"{name}<{new}", f"{name}>={old}"], three, old, every),
         ([f"{name}>={new}", f"{name}<{new}"], three, None, "no version is accepted by both."),
         ([f"{name}>{next_}"], three, None, "it accepts none."),
         ([f"numpy<{new}", f"{name}<{next_}"], three, new, "numpy is another package."),
         ([f"{name}-extra<{new}"], three, next_, "that is another package."),
-        ([f"{name.upper()}<{next_}"], three, new, spelling),
+        ([f"{spelled}<{next_}"], three, new, spelling),
         ([f'{name}<{new}; python_version < "3"'], three, next_, marker),
         ([f'{name}<{new}; extra == "and-cuda"'], three, next_, marker),
         ([f'{name}<{next_}; python_version >= "3"'], three, new, marker),
-        ([f"{name}>={old}"], [f"{next_}rc1", new], new, early),
+        ([f"{name}>={old}"], [f"{next_}rc1", f"{next_}b1", new], new, early),
         ([name], [old, f"{next_}.dev1"], old, early),
         ([f"{name}=={new}"], [old, f"{new}+cpu"], f"{new}+cpu", "`+cpu` only names the build."),
-    )
-    for lines, there, right, why in cases:
-        if _newest(newest_fit, name, lines, there) != right:
-            shown = ", ".join(f"`{line}`" for line in lines)
-            text = f"{shown} and the versions {', '.join(there)} it is {right}: {why}"
-            drawn = {name: "package", name.upper(): "PACKAGE"}
-            drawn |= {new: "2.13", old: "2.9", next_: "3.0"}
-            for each, fixed in drawn.items():
-                text = text.replace(each, fixed)
-            raise Wrong(f"With {text}")
-    for _ in range(30):
+    ]
+    for _ in range(100):
         there = [f"{a}.{b}" for a in range(1, 4) for b in range(7, 12)]
-        there = list(rng.permutation(there)[:8])
-        lines = [f"{name}{sign}{version}" for sign, version in zip(
-            rng.permutation([">=", "<=", "!=", "<", ">"])[:2], rng.choice(there, 2), strict=True
-        )]  # fmt: skip
-        if _newest(newest_fit, name, lines, there) != _newest_fit(lines, there):
-            raise Wrong("With two bounds drawn at random it is not the newest that fits.")
-    times = len(cases) + 30
-    return f"Names, bounds, markers, builds and pre-releases: {times} times the newest that fits."
-
-
-def _newest(newest_fit, name: str, lines: list[str], there: list[str]) -> str | None:
-    there = [str(version) for version in there]
-    got = call(newest_fit, package=name, requirements=list(lines), versions=list(there))
-    if got is not None and (not isinstance(got, str) or got not in there):
-        kind = type(got).__name__
-        raise Wrong(
-            f"It must return one of `versions`, as it stands there, or `None`; it is `{kind}`."
-        )
-    return got
-
-
-def _newest_fit(lines: list[str], there: list[str]) -> str | None:
-    """The reference, for requirements that all hold."""
-    from packaging.requirements import Requirement
-    from packaging.version import Version
-
-    fit = [v for v in there if all(v in Requirement(line).specifier for line in lines)]
-    return max(fit, key=Version, default=None)
+        there = rng.permutation(there)[:8].tolist()
+        signs = rng.permutation([">=", "<=", "!=", "<", ">"]).tolist()
+        bounds = [f"{signs[k]}{there[k]}" for k in range(2)]
+        fit = [version for version in there if version in SpecifierSet(",".join(bounds))]
+        right = max(fit, key=Version, default=None)
+        cases.append(([f"{name}{bound}" for bound in bounds], there, right, every))
+    for lines, there, right, why in cases:
+        package = "SOME.package" if why == spelling else name
+        got = call(newest_fit, package=package, requirements=list(lines), versions=list(there))
+        if got is not None and (not isinstance(got, str) or got not in there):
+            wanted = "It must return one of `versions`, as it stands there, or `None`"
+            raise Wrong(f"{wanted}; it is {kind_of(got)}.")
+        if got != right:
+            shown = ", ".join(f"`{line}`" for line in lines)
+            raise Wrong(f"With {shown} and the versions {', '.join(there)} it is {right}: {why}")
+    return f"Names, bounds, markers, builds and pre-releases: {len(cases)} times the newest."
 
 
 def bug_hunt(framework, run_on) -> str:
     """Mend a function that computes elsewhere than it was told, and says it did not."""
-    found = framework.get()
+    get, put = framework.accessors()
+    found = get()
     try:
         for value in framework.values:
-            framework.set(value)
-            _check_run_on(framework, run_on, value)
+            put(value)
+            _check_run_on(framework, run_on, get)
     finally:
-        framework.set(found)
+        put(None if str(found) == "cpu" else found)
     return "What it returns lies where you asked, and where nothing could, it raises an error."
 
 
-def _check_run_on(framework, run_on, setting) -> None:
-    cpu, gpu = framework.cpu, framework.gpu
-    compute = framework.computation()
+def _check_run_on(framework, run_on, get: Callable) -> None:
+    setting = get()
+    cpu, gpu, parse = framework.cpu, framework.gpu, framework.parse
 
-    def ask(device: str, compute: Callable, gpus: int, machine: str):
-        """The answer, or the error in its place, and how to begin a sentence about it."""
-        calls, gave = [], []
+    def ask(device: str, compute: Callable, gpus: int) -> tuple:
+        """How a sentence about it begins, where its result lies and is said to, or its error."""
+        results = []
 
-        def counted():
-            calls.append(None)
-            if len(calls) > 1:
+        def once():
+            if results:
                 raise Wrong("Your function calls `compute` twice: that may take hours.")
-            gave.append(compute())
-            return gave[0]
+            results.append(None)
+            results[0] = compute()
+            return results[0]
 
-        answer = refusal = None
-        try:
-            with framework.machine(gpus):
-                answer = call(run_on, device=device, compute=counted)
-        except RecursionError:
-            raise
-        except (ZeroDivisionError, *framework.refusals) as error:
-            refusal = error
-        if framework.get() != setting:
-            after = "an error" if refusal else "it returns"
-            raise Wrong(
-                f"After {after} your function leaves {framework.setting} changed. "
-                f"{framework.setting_note}"
-            )
-        said = f"On a machine {machine} `run_on({_shown(device)}, compute)`"
-        if refusal is None:
-            if not isinstance(answer, tuple | list) or len(answer) != 2:
-                raise Wrong("The function must return two things: the result, and where it lies.")
-            if not calls:
-                raise Wrong(f"{said} returns something without a call of `compute`.")
-            if not gave:
-                raise Wrong(f"{said} hides the error that `compute` raises.")
-            if answer[0] is not gave[0]:
-                raise Wrong("The first thing to return is what `compute` returned.")
-        return answer, refusal, said
+        said = f'On {_on(gpus)} `run_on("{device}", compute)`'
+        answer, error = _try(framework, gpus, run_on, device=device, compute=once)
+        if error and not isinstance(error, (ZeroDivisionError, *framework.refusals)):
+            raise error
+        if get() != setting:
+            after = "an error" if error else "it returns"
+            left = f"your function leaves {framework.setting} changed"
+            raise Wrong(f"After {after} {left}. {framework.setting_note}")
+        if error:
+            return said, None, None, error
+        result, name = parts("run_on", answer, "result", "where it lies")
+        if results == [None]:
+            raise Wrong(f"{said} hides the error that `compute` raises.")
+        if not results or result is not results[0]:
+            raise Wrong("The first thing to return is what `compute` returned.")
+        return said, parse(result.device), parse(name), None
 
-    def lands(device: str, compute: Callable, gpus: int, machine: str) -> None:
-        answer, refusal, said = ask(device, compute, gpus, machine)
-        if refusal:
-            raise Wrong(f"{said} raises `{type(refusal).__name__}`, though the device is there.")
-        if framework.parse(answer[1]) is None:
-            raise Wrong(f"{said} must say where the result lies, by the name of a device.")
-        if framework.parse(answer[0].device) != framework.parse(device):
+    for device, gpus in ((cpu, 0), (cpu, 2), (gpu(0), 1), (gpu(1), 2)):
+        said, lies, named, error = ask(device, framework.computation(), gpus)
+        if error:
+            raise Wrong(f"{said} raises `{type(error).__name__}`, though the device is there.")
+        if lies != parse(device):
             raise Wrong(f"{said} computes elsewhere, though the device is there.")
-        if framework.parse(answer[1]) != framework.parse(device):
+        if named is None:
+            raise Wrong(f"{said} must say where the result lies, by the name of a device.")
+        if named != lies:
             raise Wrong(f"{said} names another device than the one that the result lies on.")
-
-    def refuses(device: str, compute: Callable, gpus: int, machine: str, extra: str = "") -> None:
-        answer, refusal, said = ask(device, compute, gpus, machine)
-        if refusal:
-            return
-        lies = framework.parse(answer[0].device) == framework.parse(framework.cpu)
-        there = "on the CPU" if lies else "elsewhere"
-        if framework.parse(answer[1]) == framework.parse(device):
-            raise Wrong(
-                f"{said} says that the result lies on the device asked for. It lies "
-                f"{there}{extra}: ask the result."
-            )
-        raise Wrong(f"{said} returns a result that lies {there}{extra}: it must raise an error.")
-
-    lands(cpu, compute, 0, "without a GPU")
-    lands(cpu, compute, 2, "with two GPUs")
-    lands(gpu(0), compute, 1, "with one GPU")
-    lands(gpu(1), compute, 2, "with two GPUs")
-    if framework.elsewhere:
-        always = f'of any kind, where "{framework.elsewhere}" is always there,'
-        lands(framework.elsewhere, compute, 0, always)
-    refuses(gpu(0), compute, 0, "without a GPU")
-    refuses(gpu(1), compute, 1, "with one GPU")
-    refuses(framework.nowhere, compute, 0, "without a GPU")
-    own = ", because `compute` put it there"
-    refuses(gpu(1), framework.computation(cpu), 2, "with two GPUs", own)
-    refuses(gpu(1), framework.computation(gpu(10)), 12, "with 12 GPUs", own)
+    refused = ((gpu(0), None, 0), (gpu(1), None, 1), (gpu(99), None, 0))
+    for device, pinned, gpus in (*refused, (gpu(1), cpu, 2), (gpu(1), gpu(10), 12)):
+        said, lies, named, error = ask(device, framework.computation(pinned), gpus)
+        if error:
+            continue
+        place = "on the CPU" if lies == parse(cpu) else "elsewhere"
+        place += ", because `compute` put it there" if pinned else ""
+        if named == parse(device):
+            claim = "says that the result lies on the device asked for"
+            raise Wrong(f"{said} {claim}. It lies {place}: ask the result.")
+        raise Wrong(f"{said} returns a result that lies {place}: it must raise an error.")
 
     def fails():
         raise ZeroDivisionError
 
-    if not isinstance(ask(cpu, fails, 0, "without a GPU")[1], ZeroDivisionError):
+    if not isinstance(ask(gpu(0), fails, 1)[-1], ZeroDivisionError):
         raise Wrong("An error of `compute` itself must reach the caller as it is.")
 
 
-# What `diagnose` may answer, in the order in which it is to look, and why.
-_REASONS = types.MappingProxyType(
-    {
-        "works": "whatever else is so, it sees a GPU.",
-        "no gpu": "there is neither a driver nor a GPU in the machine.",
-        "no driver": "there is a GPU, and no driver for it.",
-        "hidden": "`CUDA_VISIBLE_DEVICES` names no GPU.",
-        "cpu build": "the build was made for no version of CUDA.",
-        "libraries": 'its words have "dlopen" in them: it cannot load the libraries of CUDA.',
-        "old driver": "the driver is older than this version of CUDA asks for.",
-        "unknown": "nothing that the table names stands in the way.",
-    }
-)
+def _major(version: str) -> int:
+    return int(version.partition(".")[0])
+
+
+# What `diagnose` may answer, in the order in which it is to look: when, and why.
+_REASONS = {
+    "works": (lambda f: f["gpus"], "whatever else is so, it sees a GPU."),
+    "no gpu": (
+        lambda f: f["driver"] is None and not f["hardware"],
+        "there is neither a driver nor a GPU in the machine.",
+    ),
+    "no driver": (lambda f: f["driver"] is None, "there is a GPU, and no driver for it."),
+    "hidden": (lambda f: f["hidden"] in ("", "-1"), "`CUDA_VISIBLE_DEVICES` names no GPU."),
+    "cpu build": (lambda f: f["cuda"] is None, "the build was made for no version of CUDA."),
+    "libraries": (
+        lambda f: "dlopen" in f.get("words", ""),
+        'its words have "dlopen" in them: it cannot load the libraries of CUDA.',
+    ),
+    "old driver": (
+        lambda f: _major(f["driver"]) < MINIMUM_DRIVER[_major(f["cuda"])],
+        "the driver is older than this version of CUDA asks for.",
+    ),
+    "unknown": (lambda f: True, "nothing that the table names stands in the way."),
+}
 
 
 def diagnose(framework, diagnose) -> str:
     """Say why a framework sees no GPU."""
-    for facts, words in _machines(framework):
-        right = _diagnosis(facts)
+    for facts in _machines(framework):
+        right = next(word for word, (is_so, _) in _REASONS.items() if is_so(facts))
         said = call(diagnose, facts=dict(facts))
         if not isinstance(said, str) or said not in _REASONS:
-            kind = "another text" if isinstance(said, str) else f"a `{type(said).__name__}`"
-            raise Wrong(f"It must return one of the words of the table; with {words} it is {kind}.")
+            wanted = "It must return one of the words of the table"
+            raise Wrong(f"{wanted}; with `{facts}` it is {kind_of(said)}.")
         if said != right:
-            raise Wrong(f'With {words} it is not "{said}": {_REASONS[right]}')
+            raise Wrong(f'With `{facts}` it is not "{said}": {_REASONS[right][1]}')
     return "Every kind of machine that the facts can describe gets its reason."
 
 
-def _machines(framework) -> Iterator[tuple[dict, str]]:
-    """Facts of every kind of machine, from simple to odd, and the same in words."""
+def _machines(framework) -> Iterator[dict]:
+    """Facts of every kind of machine, from simple to odd."""
     rng = np.random.default_rng()
-
-    def driver(main: int) -> str:
-        return f"{main}.{rng.integers(10, 200)}.{rng.integers(0, 10):02}"
-
-    builds = {"a build for the CPU": None} | {
-        f"a build for CUDA {main}": f"{main}.{rng.integers(0, 9)}" for main in MINIMUM_DRIVER
-    }
-    hiding = {
-        "": None, ", CUDA_VISIBLE_DEVICES='0'": "0", ", CUDA_VISIBLE_DEVICES=''": "",
-        ", CUDA_VISIBLE_DEVICES='-1'": "-1", ", CUDA_VISIBLE_DEVICES='0,1'": "0,1",
-    }  # fmt: skip
-    says = {"": "This build is optimized for this processor."}
-    if framework.libraries:
-        says[', "dlopen" in its words'] = "Cannot dlopen some GPU libraries."
-    everything = itertools.product(builds, hiding, says, (True, False))
-    for build, hidden, word, hardware in everything:
-        oldest = MINIMUM_DRIVER[int((builds[build] or "13").split(".")[0])]
-        drivers = {
-            "no driver": None, "a driver that is new enough": driver(oldest + 15),
-            "a driver of the oldest version that will do": driver(oldest),
-            "a driver one version too old": driver(oldest - 1),
-            "a driver of version 96": driver(96), "a driver of version 1010": driver(1010),
-        }  # fmt: skip
-        for has, version in drivers.items():
+    builds, hiding = (None, *MINIMUM_DRIVER), (None, "0", "", "-1", "GPU-8932f937")
+    said = ("Optimized build.", "Cannot dlopen.") if framework.libraries else (None,)
+    for cuda, hidden, words, hardware in itertools.product(builds, hiding, said, (True, False)):
+        oldest = MINIMUM_DRIVER[cuda or 13]
+        for driver in (None, oldest + 15, oldest, oldest - 1, 96, 1010):
+            minor = f"{rng.integers(10, 200)}.{rng.integers(0, 10):02}"
             facts = {
-                "gpus": [], "cuda": builds[build], "hardware": hardware, "driver": version,
-                "hidden": hiding[hidden], "words": says[word],
-            }  # fmt: skip
-            there = "" if hardware else ", no GPU in the machine"
-            words = f"{build}, {has}{hidden}{there}{word}"
-            yield facts, words
-            if _diagnosis(facts) in ("old driver", "libraries", "unknown"):
-                yield facts | {"gpus": ["NVIDIA H100"]}, f"a GPU seen, {words}"
+                "gpus": [],
+                "cuda": cuda and f"{cuda}.{rng.integers(0, 9)}",
+                "hardware": hardware,
+                "driver": driver and f"{driver}.{minor}",
+                "hidden": hidden,
+            }
+            facts |= {"words": words} if words else {}
+            yield facts
+            if hidden not in ("", "-1") and cuda and driver:
+                yield facts | {"gpus": ["NVIDIA H100"]}
 
 
-def _diagnosis(facts: Mapping) -> str:
-    """The reference."""
-    if facts["gpus"]:
-        return "works"
-    if facts["driver"] is None:
-        return "no driver" if facts["hardware"] else "no gpu"
-    if facts["hidden"] in ("", "-1"):
-        return "hidden"
-    if facts["cuda"] is None:
-        return "cpu build"
-    if "dlopen" in facts["words"]:
-        return "libraries"
-    cuda, driver = (int(facts[part].partition(".")[0]) for part in ("cuda", "driver"))
-    return "old driver" if driver < MINIMUM_DRIVER[cuda] else "unknown"
-
-
-ADAPTERS = {"pytorch": _PyTorch, "tensorflow": _TensorFlow}
 TASKS = (predict, translation, explain_error, versions, bug_hunt, diagnose)

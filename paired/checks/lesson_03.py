@@ -20,122 +20,64 @@ PENALTY = 0.1
 class PyTorch(adapters.PyTorch):
     """What the checks need besides of PyTorch, and its words."""
 
-    layout_note = "PyTorch keeps (outputs, inputs)."
     none_note = "is None: no graph leads from the loss to it."
     scale_note = "`.item()` and `.detach()` give a number without a graph."
-    second_note = "is None: nothing leads from what you differentiate to `w`."
+    second_note = "nothing leads from what you differentiate to `w`."
     both_note = "`backward` adds the second walk to the first."
     kept_note = (
-        "The gradients that the first call returned change in the second: `.grad` is one tensor, "
-        "and PyTorch writes into it. Return copies, or ask `torch.autograd.grad`."
+        "`.grad` is one tensor, and PyTorch writes into it. Return copies, or ask "
+        "`torch.autograd.grad`."
     )
-    no_gradient = "No gradient arrives at `x`: the output has no graph that leads to it."
+    untouched_note = "the output has no graph that leads to it."
     twice_note = "keep it in `ctx`, not on the class."
 
-    def layout(self, matrix: np.ndarray) -> np.ndarray:
-        return matrix
-
-    def quartic(self, a: np.ndarray) -> Callable:
-        """The sum of (A w)^4, a function of the framework's tensor w."""
-        matrix = self.tensor(a)
-        return lambda w: ((matrix @ w) ** 4).sum()
-
-    def left_on(self, w) -> str:
-        """What a function has left on a tensor that it was given, as a sentence."""
-        if w.requires_grad:
-            return "Your function makes the given `w` require a gradient: make a new leaf of it."
-        return ""
-
-    def walk(self, function: Callable, x: np.ndarray, uses: Sequence[tuple]):
-        """The outputs of `function(x, max_norm)`, the gradient at x, and those at the outputs.
-
-        Args:
-            function: the student's.
-            x: its input, which is watched.
-            uses: the gradient that arrives at each output, and its `max_norm`.
+    def walk(self, function: Callable, x: np.ndarray, arriving: Sequence[np.ndarray]):
+        """What comes back to x where these gradients arrive at a function's outputs; or None.
 
         Raises:
-            Wrong: an output is no tensor, or has no gradient.
+            Wrong: one of the gradients that arrive is changed.
         """
         import torch
 
-        leaf = self.variable(x)
-        outputs = [call(function, x=leaf, max_norm=max_norm) for _, max_norm in uses]
-        for output in outputs:
-            compare("The output", output, x, mistakes=_forward_mistakes(x, uses))
-            must_be_tensor(self, "The output", output)
-            if not output.requires_grad:
-                raise Wrong(self.no_gradient)
-        arriving = [self.tensor(gradient) for gradient, _ in uses]
-        loss = sum((g * output).sum() for g, output in zip(arriving, outputs, strict=True))
-        gradients = torch.autograd.grad(loss, [leaf, *outputs], allow_unused=True)
-        # Where an output is `x` itself, its gradient has been changed already, by a hook.
-        at_outputs = [None if o is leaf else g for o, g in zip(outputs, gradients[1:], strict=True)]
-        return gradients[0], at_outputs
+        leaf, given = self.variable(x), [self.tensor(gradient) for gradient in arriving]
+        outputs = function(leaf)
+        if not all(output.requires_grad for output in outputs):
+            return None
+        (at_x,) = torch.autograd.grad(outputs, leaf, given, allow_unused=True)
+        if not all(map(close, map(to_numpy, given), arriving)):
+            raise Wrong(
+                "Your function changes the gradient of its output in place: others may need it too."
+            )
+        return at_x
 
 
 class TensorFlow(adapters.TensorFlow):
     """The same of TensorFlow."""
 
-    layout_note = "Keras keeps (inputs, outputs)."
     none_note = "is None: the tape has seen nothing that leads from it to the loss."
     scale_note = "NumPy and `float` return a number, which the tape knows nothing of."
-    second_note = "is None: does the outer tape see how the first gradient is computed?"
+    second_note = "does the outer tape see how the first gradient is computed?"
     both_note = "return what the outer tape says, alone."
-    kept_note = "The gradients that the first call returned change in the second: return new ones."
-    no_gradient = (
-        "No gradient arrives at `x`: nothing that a tape sees leads from it to the output."
-    )
+    kept_note = "return new ones."
+    untouched_note = "nothing that a tape sees leads from it to the output."
     twice_note = "each use needs its own."
 
-    def layout(self, matrix: np.ndarray) -> np.ndarray:
-        return matrix.T
-
-    def quartic(self, a: np.ndarray) -> Callable:
-        import tensorflow as tf
-
-        matrix = self.tensor(a)
-        return lambda w: tf.reduce_sum((matrix @ w) ** 4)
-
-    def left_on(self, w) -> str:
-        return ""
-
-    def walk(self, function: Callable, x: np.ndarray, uses: Sequence[tuple]):
+    def walk(self, function: Callable, x: np.ndarray, arriving: Sequence[np.ndarray]):
         import tensorflow as tf
 
         leaf = self.tensor(x)
         with tf.GradientTape() as tape:
             tape.watch(leaf)
-            outputs = [call(function, x=leaf, max_norm=max_norm) for _, max_norm in uses]
-            for output in outputs:
-                compare("The output", output, x, mistakes=_forward_mistakes(x, uses))
-                must_be_tensor(self, "The output", output)
-            arriving = [self.tensor(gradient) for gradient, _ in uses]
-            loss = sum(
-                tf.reduce_sum(g * output) for g, output in zip(arriving, outputs, strict=True)
-            )
-        gradients = tape.gradient(loss, [leaf, *outputs])
-        return gradients[0], gradients[1:]
+            outputs = function(leaf)
+        return tape.gradient(outputs, leaf, [self.tensor(gradient) for gradient in arriving])
 
 
-_UNUSED = Halves(
-    "`v` enters `z` detached, and no graph leads to it.",
-    "`v` enters `z` through `stop_gradient`, and nothing leads back to it.",
-)
-_UNWATCHED = Halves(
-    "`c` was made without `requires_grad`.",
-    "`c` is a constant, which a tape does not watch unless it is told.",
-)
-
-
-def _no_gradient(why: Halves) -> Number:
-    zero = "is not zero, which would mean a path with a flat spot:"
-    return Number(
-        None,
-        {0.0: Halves(*(f"{zero} {each}" for each in why))},
-        Halves(*(f"is not {{}}: {each}" for each in why)),
-        none=True,
+def _no_gradient(pytorch: str, tensorflow: str) -> Number:
+    zero, other = (
+        Halves(f"{start} {pytorch}", f"{start} {tensorflow}")
+        for start in ("is not zero, which would mean a path with a flat spot:", "is not {}:")
     )
+    return Number(None, {0.0: zero}, other, none=True)
 
 
 @task(
@@ -176,8 +118,14 @@ def _no_gradient(why: Halves) -> Number:
         },
         none=True,
     ),
-    v_grad=_no_gradient(_UNUSED),
-    c_grad=_no_gradient(_UNWATCHED),
+    v_grad=_no_gradient(
+        pytorch="`v` enters `z` detached, and no graph leads to it.",
+        tensorflow="`v` enters `z` through `stop_gradient`, and nothing leads back to it.",
+    ),
+    c_grad=_no_gradient(
+        pytorch="`c` was made without `requires_grad`.",
+        tensorflow="`c` is a constant, which a tape does not watch unless it is told.",
+    ),
 )
 def predict(framework) -> str:
     """Gradients of a detached product, of a flat spot, and where there is none."""
@@ -197,67 +145,61 @@ _NO_CAUSES = Halves(
         "E": "a tape takes that, and differentiates the sum of the numbers.",
     },
 )
-_OTHER = "it is the cause of the other error."
 
 
-@task(
-    first_cause=Choice(
-        Halves("D", "C"),
-        Halves(_NO_CAUSES.pytorch | {"B": _OTHER}, _NO_CAUSES.tensorflow | {"A": _OTHER}),
-    ),
-    second_cause=Choice(
-        Halves("B", "A"),
-        Halves(_NO_CAUSES.pytorch | {"D": _OTHER}, _NO_CAUSES.tensorflow | {"C": _OTHER}),
-    ),
-)
+def _cause(right: Halves, other: Halves) -> Choice:
+    tables = (
+        no_causes | {letter: "it is the cause of the other error."}
+        for no_causes, letter in zip(_NO_CAUSES, other, strict=True)
+    )
+    return Choice(right, Halves(*tables))
+
+
+_FIRST, _SECOND = Halves("D", "C"), Halves("B", "A")
+
+
+@task(first_cause=_cause(_FIRST, _SECOND), second_cause=_cause(_SECOND, _FIRST))
 def explain_error(framework, descend) -> str:
     """Name the causes of two errors, and mend the loop that raises them."""
     rng = np.random.default_rng()
-    x, y, steps, lr = rng.normal(size=(8, 3)), rng.normal(size=8), 4, 0.125
-    data = {"X": framework.tensor(x), "y": framework.tensor(y)}
-    result = call(descend, **data, steps=steps, lr=lr)
-    w, losses = parts("descend", result, "w", "losses")
-    right_w, right_losses = _descend(x, y, steps, lr)
-    mistakes = {
-        "follows the error alone: the penalty does not pull at the weights of each step.": (
-            _descend(x, y, steps, lr, penalty=0)[0]
-        ),
-        "has the gradients of earlier steps in it.": _descend(x, y, steps, lr, accumulate=True)[0],
-        "is still zero: does a gradient arrive, and is the step taken?": np.zeros(3),
-        "goes up the slope: a step is against the gradient.": _descend(x, y, steps, -lr)[0],
-    }
-    note = "one weight for each column of `X`."
-    compare("`w`", w, right_w, shape_note=note, mistakes=mistakes)
-    mistakes = {
-        "lacks the penalty of each step: is it computed in each, and added?": (
-            _descend(x, y, steps, lr, losses_without_penalty=True)[1]
-        ),
-        "is one step late: take each before its step.": _descend(x, y, steps + 1, lr)[1][1:],
-    }
-    note = "one for each step."
-    compare("The list of losses", losses, right_losses, shape_note=note, mistakes=mistakes)
-    return "Both causes are right, and four steps agree with gradient descent, to twelve digits."
+    for steps in (4, 6):
+        x, y, lr = rng.normal(size=(8, 3)), rng.normal(size=8), rng.uniform(0.1, 0.15)
+        data = {"X": framework.tensor(x), "y": framework.tensor(y)}
+        result = call(descend, **data, steps=steps, lr=lr)
+        w, losses = parts("descend", result, "w", "losses")
+        right_w, errors, penalties = _descend(x, y, steps, lr)
+        mistakes = {
+            "follows the error alone: the penalty does not pull at the weights of each step.": (
+                _descend(x, y, steps, lr, penalty=0)[0]
+            ),
+            "has the gradients of earlier steps in it.": (
+                _descend(x, y, steps, lr, accumulate=True)[0]
+            ),
+            "is still zero: does a gradient arrive, and is the step taken?": np.zeros(3),
+            "goes up the slope: a step is against the gradient.": _descend(x, y, steps, -lr)[0],
+        }
+        note = "one weight for each column of `X`."
+        compare("`w`", w, right_w, shape_note=note, mistakes=mistakes)
+        late = sum(_descend(x, y, steps + 1, lr)[1:])[1:]
+        mistakes = {
+            "lacks the penalty of each step: is it computed in each, and added?": errors,
+            "is one step late: take each before its step.": late,
+        }
+        name, note = "The list of losses", "one for each step."
+        compare(name, losses, errors + penalties, shape_note=note, mistakes=mistakes)
+    return "Both causes are right, and all steps agree with gradient descent, to twelve digits."
 
 
-def _descend(
-    x: np.ndarray,
-    y: np.ndarray,
-    steps: int,
-    lr: float,
-    *,
-    penalty: float = PENALTY,
-    accumulate: bool = False,
-    losses_without_penalty: bool = False,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The weights and the losses of ridge regression by gradient descent from zero."""
-    w, gradient, losses = np.zeros(x.shape[1]), 0.0, []
+def _descend(x, y, steps: int, lr: float, *, penalty: float = PENALTY, accumulate: bool = False):
+    """Ridge regression by gradient descent from zero: weights, and the parts of each loss."""
+    w, gradient, errors, penalties = np.zeros(x.shape[1]), 0.0, [], []
     for _ in range(steps):
         error = x @ w - y
-        losses.append((error**2).mean() + (not losses_without_penalty) * penalty * (w**2).sum())
-        new = 2 * x.T @ error / len(y) + 2 * penalty * w
-        gradient = new + (gradient if accumulate else 0)
+        errors.append((error**2).mean())
+        penalties.append(penalty * (w**2).sum())
+        gradient = accumulate * gradient + 2 * x.T @ error / len(y) + 2 * penalty * w
         w = w - lr * gradient
-    return w, np.array(losses)
+    return w, np.array(errors), np.array(penalties)
 
 
 def derivation(framework, head_backward) -> str:
@@ -273,28 +215,20 @@ def derivation(framework, head_backward) -> str:
         found = _gradient(lambda x, w, b, t: loss(x @ w.T + b, t), x, weight, b, temperature)
         return [found[0], framework.layout(found[1]), *found[2:]]
 
-    def answer(x: np.ndarray) -> dict:
-        own = framework.layout(weight).copy()
-        given = {"x": x.copy(), "y": y.copy(), "W": own, "b": b.copy(), "T": float(temperature)}
-        got = parts("head_backward", call(head_backward, **given), *names)
-        return dict(zip(names, got, strict=True))
+    def answer(x: np.ndarray) -> tuple:
+        given = {"x": x, "y": y, "W": framework.layout(weight), "b": b, "T": float(temperature)}
+        return parts("head_backward", call(head_backward, **given), *notes)
 
-    names = ("dx", "dW", "db", "dT")
+    notes = {
+        "dx": "that of `x`.",
+        "dW": f"that of `W`. {framework.layout_note}",
+        "db": "that of `b`.",
+        "dT": "one number.",
+    }
     right = gradients(lambda z, t: _cross_entropy(z / t, y), x)
-    got = answer(x)
-    shapes = {name: to_numpy(value).shape for name, value in got.items()}
-    if shapes["dW"] == right[1].shape[::-1]:
-        raise Wrong(
-            f"`dW` has shape {shapes['dW']}, the weight has {right[1].shape}: "
-            f"{framework.layout_note}"
-        )
-    notes = ("that of `x`.", "that of `W`.", "that of `b`.", "one number.")
-    for (name, shape), reference, note in zip(shapes.items(), right, notes, strict=True):
-        if to_numpy(got[name]).dtype.kind in "fiub" and shape != reference.shape:
-            raise Wrong(f"`{name}` has shape {shape}, it must have {reference.shape}: {note}")
     once = gradients(lambda z, t: _cross_entropy(z, y), x)  # its dT is zero
     elsewhere = gradients(lambda z, t: _log_sum_exp(z / t).mean(), x)
-    for k, (name, value) in enumerate(got.items()):
+    for k, ((name, shape_note), value) in enumerate(zip(notes.items(), answer(x), strict=True)):
         if hasattr(value, "numpy"):
             raise Wrong(f"`{name}` is a tensor of a framework: derive it, and compute it in NumPy.")
         mistakes = {
@@ -304,14 +238,11 @@ def derivation(framework, head_backward) -> str:
                 elsewhere[k]
             ),
         }
+        by_t = "the derivative of z / T by T is -z / T**2."
         if name == "dT":
             mistakes |= {
-                "lacks a factor 1 / T: the derivative of z / T by T is -z / T**2.": (
-                    temperature * right[k]
-                ),
-                "has a factor 1 / T too many: the derivative of z / T by T is -z / T**2.": (
-                    right[k] / temperature
-                ),
+                f"lacks a factor 1 / T: {by_t}": temperature * right[k],
+                f"has a factor 1 / T too many: {by_t}": right[k] / temperature,
                 "is zero: the loss depends on T too.": np.zeros(()),
             }
         else:
@@ -323,11 +254,14 @@ def derivation(framework, head_backward) -> str:
                 ),
                 "takes no notice of T at all.": once[k],
             }
-        note = "finite differences are an approximation. Derive it."
-        compare(f"`{name}`", value, right[k], nearly_note=note, mistakes=mistakes)
+        nearly_note = "finite differences are an approximation. Derive it."
+        compare(
+            f"`{name}`", value, right[k],
+            shape_note=shape_note, nearly_note=nearly_note, mistakes=mistakes,
+        )  # fmt: skip
     # Logits in the thousands, as a network that is not yet trained well may have them.
     right = gradients(lambda z, t: _cross_entropy(z / t, y), 5000 * x)
-    for (name, value), reference in zip(answer(5000 * x).items(), right, strict=True):
+    for name, value, reference in zip(notes, answer(5000 * x), right, strict=True):
         if not np.isfinite(to_numpy(value)).all():
             raise Wrong(
                 f"Where logits are in the thousands `{name}` contains NaN or infinity: `np.exp` "
@@ -352,62 +286,61 @@ def bug_hunt(framework, loss_and_gradients) -> str:
     def reference(x: np.ndarray, y: np.ndarray, **options) -> list[np.ndarray]:
         return _gradient(lambda w1, w2: _normalised_loss(x, y, w1, w2, **options), w1, w2)
 
+    def compare_gradients(when: str, got: tuple, right: list, mistakes: dict[str, list]) -> None:
+        for k, name in enumerate((f"{when}`dW1`", f"{when}`dW2`")):
+            if got[k] is None:
+                raise Wrong(f"{name} {framework.none_note}")
+            own = {sentence: arrays[k] for sentence, arrays in mistakes.items()}
+            compare(name, got[k], right[k], mistakes=own)
+
     (x, y), later = batches
-    first = call_with(x, y)
+    loss, *first = call_with(x, y)
     mistakes = {
         "has no penalty in it.": _normalised_loss(x, y, w1, w2, penalty=0),
         "is that of a network that does not divide by `scale`.": (
             _normalised_loss(x, y, w1, w2, scale=1)
         ),
     }
-    right = np.asarray(_normalised_loss(x, y, w1, w2))
-    compare("The loss", first[0], right, mistakes=mistakes)
-    scale = _scale(np.tanh(x @ w1))
-    one, other = (
-        f"has no share of `scale`, which depends on W1 too. {framework.scale_note}",
-        "has no share of the penalty.",
-    )
-    mistaken = {
-        one: reference(x, y, scale=scale),
-        other: reference(x, y, penalty=0),
-        "lacks the share of `scale` and that of the penalty.": reference(
-            x, y, scale=scale, penalty=0
+    compare("The loss", loss, _normalised_loss(x, y, w1, w2), mistakes=mistakes)
+    scale, right = _scale(np.tanh(x @ w1)), reference(x, y)
+    mistakes = {
+        f"has no share of `scale`, which depends on W1 too. {framework.scale_note}": (
+            reference(x, y, scale=scale)
+        ),
+        "has no share of the penalty.": reference(x, y, penalty=0),
+        "lacks the share of `scale` and that of the penalty.": (
+            reference(x, y, scale=scale, penalty=0)
         ),
     }
-    right = reference(x, y)
-    for k, name in enumerate(("dW1", "dW2")):
-        if first[k + 1] is None:
-            raise Wrong(f"`{name}` {framework.none_note}")
-        mistakes = {sentence: arrays[k] for sentence, arrays in mistaken.items()}
-        compare(f"`{name}`", first[k + 1], right[k], mistakes=mistakes)
-    kept = [to_numpy(part) for part in first[1:]]
-    second, right_later = call_with(*later), reference(*later)
-    for k, name in enumerate(("dW1", "dW2")):
-        if second[k + 1] is None:
-            raise Wrong(f"In the second call `{name}` {framework.none_note}")
-        mistakes = {"has the gradient of the first call in it.": right[k] + right_later[k]}
-        name = f"In the second call `{name}`"
-        compare(name, second[k + 1], right_later[k], mistakes=mistakes)
-    if not all(close(to_numpy(part), old) for part, old in zip(first[1:], kept, strict=True)):
-        raise Wrong(framework.kept_note)
-    return (
-        "The gradients of two calls agree with a reference that needs no graph, to twelve digits."
-    )
+    compare_gradients("", first, right, mistakes)
+    kept, new = [to_numpy(part) for part in first], reference(*later)
+    both = [one + other for one, other in zip(right, new, strict=True)]
+    mistakes = {"has the gradient of the first call in it.": both}
+    compare_gradients("In the second call ", call_with(*later)[1:], new, mistakes)
+    if not all(map(close, map(to_numpy, first), kept)):
+        changed = "The gradients that the first call returned change in the second"
+        raise Wrong(f"{changed}: {framework.kept_note}")
+    return "The gradients of two calls agree with a reference without a graph, to twelve digits."
 
 
 def translation(framework, hessian_times) -> str:
     """The Hessian times a vector, by differentiating twice."""
     rng = np.random.default_rng()
     a, w, v = rng.normal(size=(6, 4)), rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
-    given = {"f": framework.quartic(a), "w": framework.tensor(w), "v": framework.tensor(v)}
-    result = call(hessian_times, **given)
-    if result is None:
-        raise Wrong(f"The result {framework.second_note}")
+    given = framework.tensor(w)
+    matrix, row, column = map(framework.tensor, (a, np.ones((1, 6)), np.ones((3, 1))))
+
+    def quartic(w):
+        """The sum of (A w)^4, by products that either framework takes."""
+        return (row @ (matrix @ w) ** 4 @ column)[0, 0]
 
     def times(v: np.ndarray) -> np.ndarray:
-        """The Hessian of the sum of (A w)^4, times v."""
+        """Its Hessian times v."""
         return 12 * a.T @ ((a @ w) ** 2 * (a @ v))
 
+    result = call(hessian_times, f=quartic, w=given, v=framework.tensor(v))
+    if result is None:
+        raise Wrong(f"The result is None: {framework.second_note}")
     gradient, right = 4 * a.T @ (a @ w) ** 3, times(v)
     mistakes = {
         "is the gradient: differentiate its product with `v` once more.": gradient,
@@ -422,8 +355,8 @@ def translation(framework, hessian_times) -> str:
     compare(
         "The result", result, right, shape_note="that of `w`.", nearly_note=note, mistakes=mistakes
     )
-    if left := framework.left_on(given["w"]):
-        raise Wrong(left)
+    if getattr(given, "requires_grad", False):
+        raise Wrong("Your function makes the given `w` require a gradient: make a new leaf of it.")
     return "The product agrees with the Hessian of a sum of fourth powers, to twelve digits."
 
 
@@ -432,38 +365,55 @@ def custom_gradient(framework, clip_gradient) -> str:
     rng = np.random.default_rng()
     x, max_norm = rng.normal(size=(5, 4)), rng.uniform(0.5, 1)
 
-    def arriving(*lengths: float) -> np.ndarray:
-        rows = rng.normal(size=(5, 4))
-        rows /= np.sqrt((rows**2).sum(axis=1, keepdims=True))
-        return rows * max_norm * np.array(lengths)[:, None]
+    def rows(*lengths: float) -> np.ndarray:
+        """Rows of these lengths, in units of `max_norm`."""
+        directions = rng.normal(size=(5, 4))
+        directions /= _norms(directions)
+        return directions * max_norm * np.array(lengths)[:, None]
 
-    given = arriving(0.3, 3, 0, 0.9, 5)
-    at_x, (at_output,) = framework.walk(clip_gradient, x, [(given, max_norm)])
-    if at_x is None:
-        raise Wrong(framework.no_gradient)
-    got, right = to_numpy(at_x), _clip(given, max_norm)
-    if got.shape == right.shape and np.isnan(got[2]).any():
+    def at_input(arriving: list[np.ndarray], *max_norms: float):
+        """What comes back to `x`, where it goes through the layer with each `max_norm`."""
+
+        def outputs(leaf) -> list:
+            found = []
+            for max_norm in max_norms:
+                found.append(call(clip_gradient, x=leaf, max_norm=max_norm))
+                mistakes = {
+                    "is shortened itself: on the way there nothing changes.": _clip(x, max_norm),
+                    "is cut off itself: on the way there nothing changes.": (
+                        np.clip(x, -max_norm, max_norm)
+                    ),
+                }
+                compare("The output", found[-1], x, mistakes=mistakes)
+                must_be_tensor(framework, "The output", found[-1])
+            return found
+
+        at_x = framework.walk(outputs, x, arriving)
+        if at_x is None:
+            raise Wrong(f"No gradient arrives at `x`: {framework.untouched_note}")
+        return at_x
+
+    given, again = rows(0.3, 3, 0, 0.9, 5), rows(2, 0.4, 4, 3, 0.1)
+    at_x, right = at_input([given], max_norm), _clip(given, max_norm)
+    if to_numpy(at_x).shape == right.shape and np.isnan(to_numpy(at_x)[2]).any():
         raise Wrong(
             "The gradient of `x` is NaN in a row where zero arrives: its norm is zero, and 0 / 0 "
             "is no number."
         )
-    whole = np.sqrt((given**2).sum())
-    norm = np.sqrt((given**2).sum(axis=1, keepdims=True))
+    norms = np.maximum(_norms(given), 1e-300)
     mistakes = {
         "arrives as it came: nothing shortens it.": given,
         "is cut off number by number: shorten a row as a whole, so that it keeps its direction.": (
             np.clip(given, -max_norm, max_norm)
         ),
         "is shortened by the norm of all rows together: each example has its own.": (
-            given * min(1, max_norm / whole)
+            _clip(given.reshape(1, -1), max_norm).reshape(5, 4)
         ),
         "is shortened column by column: a row is an example.": _clip(given.T, max_norm).T,
-        "has norm `max_norm` in short rows too: leave them as they are.": (
-            given * max_norm / np.maximum(norm, 1e-300)
-        ),
+        "has norm `max_norm` in short rows too: leave them as they are.": given * max_norm / norms,
         "takes no notice of the gradient that arrives.": _clip(np.ones_like(given), max_norm),
         "has each row divided by the square of its norm.": (
-            given * np.minimum(1, max_norm / np.maximum(norm**2, 1e-300))
+            given * np.minimum(1, max_norm / norms**2)
         ),
         "has the wrong sign.": -right,
     }
@@ -472,15 +422,6 @@ def custom_gradient(framework, clip_gradient) -> str:
         "The gradient of `x`", at_x, right, shape_note="that of `x`.", nearly_note=note,
         mistakes=mistakes,
     )  # fmt: skip
-    if at_output is not None and not close(to_numpy(at_output), given):
-        raise Wrong(
-            "Your function changes the gradient of its output in place: others may need it too."
-        )
-    again = arriving(2, 0.4, 4, 3, 0.1)
-    uses = [(given, max_norm), (again, 2 * max_norm)]
-    at_x, _ = framework.walk(clip_gradient, x, uses)
-    if at_x is None:
-        raise Wrong(framework.no_gradient)
     mistakes = {
         f"has one `max_norm` for both uses: {framework.twice_note}": (
             _clip(given, 2 * max_norm) + _clip(again, 2 * max_norm)
@@ -489,20 +430,17 @@ def custom_gradient(framework, clip_gradient) -> str:
         "added. What changes `x` itself sees the sum.": _clip(given + again, max_norm),
     }
     right = _clip(given, max_norm) + _clip(again, 2 * max_norm)
+    at_x = at_input([given, again], max_norm, 2 * max_norm)
     compare("After two uses, the gradient of `x`", at_x, right, mistakes=mistakes)
     return "Short, long and zero rows come back as they should, from one use and from two."
 
 
+def _norms(rows: np.ndarray) -> np.ndarray:
+    return np.sqrt((rows**2).sum(axis=1, keepdims=True))
+
+
 def _clip(rows: np.ndarray, max_norm: float) -> np.ndarray:
-    norm = np.sqrt((rows**2).sum(axis=1, keepdims=True))
-    return rows * max_norm / np.maximum(norm, max_norm)
-
-
-def _forward_mistakes(x: np.ndarray, uses: Sequence[tuple]) -> dict[str, np.ndarray]:
-    sentence = "is shortened itself: on the way there nothing changes."
-    elementwise = "is cut off itself: on the way there nothing changes."
-    max_norm = uses[0][1]
-    return {sentence: _clip(x, max_norm), elementwise: np.clip(x, -max_norm, max_norm)}
+    return rows * max_norm / np.maximum(_norms(rows), max_norm)
 
 
 def _gradient(loss: Callable, *inputs) -> list[np.ndarray]:

@@ -23,4 +23,4 @@ from paired.dashboards.visdom import missing_page as missing_page
 from paired.dashboards.visdom import press as press
 
 # Where the lessons leave their runs, and what the tiles of JupyterLab show.
-RECORDS = course.ROOT / ".records" / "dashboards"
+RECORDS = course.HOME / ".records" / "dashboards"

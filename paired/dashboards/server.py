@@ -263,6 +263,6 @@ def end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def announce(name: str) -> None:
+def say_ready(name: str) -> None:
     """Tell the notebook that the server listens."""
     print(f"{name} {_READY}", flush=True)

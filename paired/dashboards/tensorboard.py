@@ -1,6 +1,7 @@
 """TensorBoard on a folder, or by its magic; its process does without TensorFlow."""
 
 import contextlib
+import json
 import os
 import pathlib
 import sys
@@ -8,7 +9,7 @@ import tempfile
 from typing import Any
 
 from paired import course, events, ports
-from paired.dashboards.server import Server, announce
+from paired.dashboards.server import Server, say_ready
 
 _MAGIC = course.ROOT / "env" / "jupyter" / "tensorboard"
 
@@ -51,9 +52,8 @@ def set_up_magic() -> None:
     os.environ["PAIRED_PYTHON"] = sys.executable
     for file in pathlib.Path(tempfile.gettempdir(), ".tensorboard-info").glob("pid-*.info"):
         with contextlib.suppress(OSError, ValueError):
-            try:
-                os.kill(int(file.stem.removeprefix("pid-")), 0)
-            except ProcessLookupError:
+            # Its number may belong to another program by now, so the port is asked.
+            if ports.occupant(json.loads(file.read_text()).get("port", 0)) != "TensorBoard":
                 file.unlink()
 
 
@@ -65,7 +65,7 @@ def serve(arguments: list[str]) -> None:
     class Announced(program.TensorBoard):
         def _register_info(self, server: Any) -> None:
             super()._register_info(server)
-            announce("TensorBoard")
+            say_ready("TensorBoard")
 
     program.TensorBoard = Announced
     sys.argv = ["tensorboard", *arguments]

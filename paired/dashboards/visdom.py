@@ -304,7 +304,8 @@ def press(client: Any, window: str, event_type: str = "PropertyUpdate", **event:
     if event_type == "PropertyUpdate":
         event = {"propertyId": 0, "value": "clicked", **event}
     number = f"{os.getpid()}-{time.monotonic_ns()}"
-    data = {"target": window, "eid": client.env, "event_type": event_type, "press": number, **event}
+    env = client.env.replace("/", "_")  # as the server keeps it
+    data = {"target": window, "eid": env, "event_type": event_type, "press": number, **event}
     connection = websocket.create_connection(
         f"ws://{ADDRESS}:{client.port}/socket",
         timeout=ANSWER_SECONDS,

@@ -12,7 +12,7 @@ import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
-from paired.dashboards.server import announce
+from paired.dashboards.server import say_ready
 from paired.dashboards.visdom import missing_page, without_torch
 from paired.ports import ADDRESS
 
@@ -127,5 +127,5 @@ async def serve(folder: str, port: int, base_url: str, page: pathlib.Path) -> No
         port=port, base_url=base_url, env_path=folder, eager_data_loading=True
     )
     application.listen(port, ADDRESS, max_buffer_size=1024**3)
-    announce("Visdom")
+    say_ready("Visdom")
     await asyncio.Event().wait()

@@ -22,6 +22,7 @@ import webbrowser
 from paired import course, ports
 
 FIRST_PORT, PORTS = 8888, 50
+SETTINGS = course.ROOT / "env" / "jupyter"
 JUPYTER_FOLDERS = {
     "JUPYTER_CONFIG_DIR": "config",
     "JUPYTER_DATA_DIR": "data",
@@ -69,16 +70,15 @@ def write_workspace(root: pathlib.Path, lesson: course.Lesson | None) -> str:
     else:
         name, areas = f"lesson-{lesson.number}", []
         for framework in course.FRAMEWORKS:
-            files = [lesson.path(framework, kind, root) for kind in ("notebooks", "exercises")]
-            there = [file.relative_to(root).as_posix() for file in files if file.exists()]
-            areas += [there] if there else []
+            file = lesson.path(framework, root=root)
+            areas += [[file.relative_to(root).as_posix()]] if file.exists() else []
     manager = WorkspacesManager(str(root / ".jupyter" / "workspaces"))
     if lesson or not manager.load(name)["data"]:
         manager.save(name, json.dumps({"data": dock(*areas), "metadata": {"id": name}}))
     return name
 
 
-def tiles(root: pathlib.Path) -> dict:
+def launcher_tiles(root: pathlib.Path) -> dict:
     """What jupyter-server-proxy starts, and shows, when somebody clicks on a tile of the launcher.
 
     TensorBoard shows the runs that the lessons have left, Visdom the environments that they saved.
@@ -153,8 +153,12 @@ def browse(url: str) -> bool:
         return False
     secret = f"/{secrets.token_urlsafe()}"
 
+    served: list[bool] = []
+
     class Redirect(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path == secret:
+                served.append(True)
             self.send_response(http.HTTPStatus.FOUND if self.path == secret else 404)
             self.send_header("Location", url)
             self.end_headers()
@@ -163,11 +167,17 @@ def browse(url: str) -> bool:
             pass
 
     with http.server.HTTPServer((ports.ADDRESS, 0), Redirect) as server:
-        server.timeout = 20
-        if not webbrowser.open(f"http://{ports.ADDRESS}:{server.server_port}{secret}"):
-            return False
-        server.handle_request()
-    return True
+        address = f"http://{ports.ADDRESS}:{server.server_port}{secret}"
+        opened: list[bool] = []
+        # Some programs that BROWSER names do not return before they have fetched the page.
+        opener = threading.Thread(
+            target=lambda: opened.append(webbrowser.open(address)), daemon=True
+        )
+        opener.start()
+        server.timeout, until = 0.2, time.monotonic() + 20
+        while not served and time.monotonic() < until and opened != [False]:
+            server.handle_request()
+    return bool(served)
 
 
 def announce(server: dict, workspace: str) -> None:
@@ -197,10 +207,12 @@ def serve(root: pathlib.Path, port: int, workspace: str) -> None:
         "ServerApp.allow_root": True,  # in a container
         "ServerApp.open_browser": False,
         "LabApp.extension_manager": "readonly",  # the other kind asks a package index
+        "LabApp.app_settings_dir": SETTINGS,
+        "LabApp.extra_labextensions_path": SETTINGS / "labextensions",
     }
     try:
         arguments = [f"--{key}={value}" for key, value in options.items()]
-        settings = Config(ServerProxy={"servers": tiles(root)})
+        settings = Config(ServerProxy={"servers": launcher_tiles(root)})
         lab = LabApp.initialize_server(arguments, config=settings)
         for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.getsignal(signal.SIGTERM))  # stops the kernels first
@@ -223,12 +235,34 @@ def serve(root: pathlib.Path, port: int, workspace: str) -> None:
         raise
 
 
+def own_copy(root: pathlib.Path) -> pathlib.Path:
+    """A folder of the person's own with the course's notebooks, for a checkout that is read-only.
+
+    What is there already stays as it is.
+    """
+    home = pathlib.Path.home() / "same-network-twice"
+    for source in [*root.glob("*.md"), *(root / kind for kind in course.KINDS)]:
+        for file in source.rglob("*") if source.is_dir() else [source]:
+            target = home / file.relative_to(root)
+            if file.is_file() and not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(file.read_bytes())  # not its permissions
+    os.environ["PAIRED_HOME"] = str(home)
+    print(
+        f"This copy of the course cannot be written to. Yours is {home}: what you save and what "
+        "the lessons record goes there, and stays when the course changes."
+    )
+    return home
+
+
 def main(arguments: list[str] | None = None, root: pathlib.Path = course.ROOT) -> int:
     """Open the course; returns the exit status."""
     parser = argparse.ArgumentParser(prog="make lab")
     parser.add_argument("--lesson", help="its number: both halves side by side")
     parser.add_argument("--port", type=int)
     options = parser.parse_args(arguments)
+    if not os.access(root, os.W_OK):
+        root = own_copy(root)
     (root / ".jupyter").mkdir(
         mode=0o700, exist_ok=True
     )  # the log and the runtime file say the token

@@ -5,7 +5,9 @@ A file that both the student and the course changed is first copied beside itsel
 added stays as it is. Nothing is merged, and nothing of git's needs to be known.
 """
 
+import functools
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -20,8 +22,29 @@ class UpdateError(Exception):
 
 
 def git(root: pathlib.Path, *arguments: str) -> bytes:
-    """What a git command prints."""
-    return subprocess.run(["git", "-C", root, *arguments], check=True, capture_output=True).stdout
+    """What a git command prints, in English; without the filters that somebody has set up.
+
+    A filter such as nbstripout makes git see changes where there are none, and hides others.
+    """
+    command = ["git", "-C", root, *_without_filters(root), *arguments]
+    environment = os.environ | {"LC_ALL": "C"}
+    return subprocess.run(command, check=True, capture_output=True, env=environment).stdout
+
+
+@functools.cache
+def _without_filters(root: pathlib.Path) -> tuple[str, ...]:
+    listed = subprocess.run(
+        ["git", "-C", root, "config", "--name-only", "--get-regexp", r"^filter\..*"],
+        capture_output=True,
+        text=True,
+    )
+    names = {line.rpartition(".")[0] for line in listed.stdout.splitlines()}
+    off = ("clean=", "smudge=", "process=", "required=false")
+    return tuple(part for name in sorted(names) for end in off for part in ("-c", f"{name}.{end}"))
+
+
+def _words(error: subprocess.CalledProcessError) -> str:
+    return error.stderr.decode(errors="replace").strip()
 
 
 def changed(root: pathlib.Path, *arguments: str) -> set[str]:
@@ -58,25 +81,45 @@ def keep(file: pathlib.Path) -> pathlib.Path:
     return shutil.copy2(file, copy)
 
 
-def update(root: pathlib.Path) -> list[str]:
-    """Update the clone; returns what there is to say about it.
-
-    Raises:
-        UpdateError: it cannot be updated; nothing was changed.
-    """
+def _require_clone(root: pathlib.Path) -> None:
+    """Raise UpdateError unless this is a clone that git can work on now."""
     try:
         inside = git(root, "rev-parse", "--show-prefix").strip() == b""
     except FileNotFoundError:
         raise UpdateError("git is not installed here. Install it, then try again.") from None
-    except subprocess.CalledProcessError:
+    except subprocess.CalledProcessError as error:
+        if "safe.directory" in _words(error):  # another user's folder: git says what to do
+            raise UpdateError(f"git refuses to work here. It says: {_words(error)}") from None
         inside = False
     if not inside:
         raise UpdateError(
             "This folder is no clone made with git (a downloaded archive, perhaps), so it cannot "
             "be updated. Clone the course into a new folder and copy your notebooks there."
         )
+    lock = root / git(root, "rev-parse", "--git-path", "index.lock").decode().strip()
+    if lock.exists():
+        raise UpdateError(
+            "Another git program is at work here, or one was killed. If none is, remove "
+            f"{lock.relative_to(root) if lock.is_relative_to(root) else lock}, then try again. "
+            "Nothing was changed."
+        )
+    if unmerged := sorted(changed(root, "--diff-filter=U")):
+        raise UpdateError(
+            f"A merge was left half done in {', '.join(unmerged)}: both versions stand in it, "
+            "between <<<<<<< and >>>>>>>. Make it what you want, then: "
+            f"git add {' '.join(unmerged)}. Then run make update again. Nothing was changed."
+        )
+
+
+def update(root: pathlib.Path) -> list[str]:
+    """Update the clone; returns what there is to say about it.
+
+    Raises:
+        UpdateError: it cannot be updated; nothing was changed.
+    """
+    _require_clone(root)
     try:
-        git(root, "rev-parse", "@{upstream}")
+        name = git(root, "rev-parse", "--abbrev-ref", "@{upstream}").decode().strip()
     except subprocess.CalledProcessError:
         raise UpdateError(
             "This branch follows no other, so there is nothing to update from. "
@@ -87,13 +130,14 @@ def update(root: pathlib.Path) -> list[str]:
     except subprocess.CalledProcessError as error:
         raise UpdateError(
             "The course cannot be fetched: is there a network? Nothing was changed. "
-            f"git says: {error.stderr.decode().strip().splitlines()[-1]}"
+            f"git says: {_words(error).splitlines()[-1]}"
         ) from None
     ahead, behind = map(
         int, git(root, "rev-list", "--left-right", "--count", "HEAD...@{u}").split()
     )
     if not behind:
-        return ["The course is up to date."]
+        remote = git(root, "ls-remote", "--get-url").decode().strip()
+        return [f"You have what {name} has, at {remote}."]
     if ahead:
         raise UpdateError(
             f"You have committed {ahead} change(s) of your own, so git has to merge them: "
@@ -108,9 +152,19 @@ def update(root: pathlib.Path) -> list[str]:
         )
     both = sorted(changed(root, "HEAD") & theirs)
     kept = [keep(root / name) for name in both if is_work(root, name)]
-    if both:
-        git(root, "checkout", "HEAD", "--", *both)
-    git(root, "merge", "--ff-only", "@{u}")
+    mine = {root / name: (root / name).read_bytes() for name in both if (root / name).exists()}
+    try:
+        if both:
+            git(root, "checkout", "HEAD", "--", *both)
+        git(root, "merge", "--ff-only", "@{u}")
+    except subprocess.CalledProcessError as error:
+        for file, content in mine.items():
+            file.write_bytes(content)
+        for copy in kept:
+            copy.unlink()
+        raise UpdateError(
+            f"git could not update, and nothing was changed. It says: {_words(error)}"
+        ) from None
     copies = [
         f"Your {copy.relative_to(root)} is what you had; the new one is beside it." for copy in kept
     ]
@@ -125,7 +179,7 @@ def main(root: pathlib.Path = course.ROOT) -> int:
         print(error, file=sys.stderr)
         return 1
     except subprocess.CalledProcessError as error:
-        print(f"git could not update: {error.stderr.decode().strip()}", file=sys.stderr)
+        print(f"git could not update: {_words(error)}", file=sys.stderr)
         return 1
     return 0
 

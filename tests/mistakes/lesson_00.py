@@ -1,0 +1,396 @@
+"""Lesson 00, the install: wrong answers to its exercise, and other right ones.
+
+Its tables have rows of what must be said, which is nothing of a right answer, and a change.
+"""
+
+from mistakes import HALVES, Mistakes
+
+RIGHT = ""
+
+
+def rows(task: Mistakes, *table: tuple[str, ...], halves: tuple[str, ...] = HALVES) -> None:
+    """Add changes of any places, to both halves or to one."""
+    for says, *change in table:
+        for half in halves:
+            task.brings(says, **{half: tuple(change)})
+
+
+def place(task: Mistakes, pytorch: str, tensorflow: str, *table: tuple[str, str, str]) -> None:
+    """Add changes of one place, by what stands there instead in each half; "" for no change."""
+    for says, *instead in table:
+        for half, old, new in zip(HALVES, (pytorch, tensorflow), instead, strict=True):
+            if new:
+                task.brings(says, **{half: (old, new)})
+
+
+predict = Mistakes("predict")
+for given in (("gpu", "gpu", "gpu"), "cpu gpu gpu error", {"cpu"}, None):
+    predict.brings("`with_gpu` must be a tuple of 4 words, each", both={"with_gpu": given})
+predict.brings("has 'cuda' in it; each word must be", both={"with_gpu": ("cuda", None, 3, "")})
+predict.right(pytorch={"with_gpu": ["cpu", "GPU", "gpu", "Error"]})
+
+translation = Mistakes("translation")
+built = "torch.backends.cuda.is_built()", "tf.test.is_built_with_cuda()"
+seen = "torch.cuda.is_available()", 'bool(tf.config.list_physical_devices("GPU"))'
+get = 'build.get("cuda_version")'
+place(
+    translation,
+    "torch.version.cuda",
+    'build["cuda_version"] if build["is_cuda_build"] else None',
+    (RIGHT, f"torch.version.cuda if {built[0]} else None", get),
+    (
+        "`cuda` is None, not '1",
+        f"torch.version.cuda if {seen[0]} else None",
+        f"{get} if {seen[1]} else None",
+    ),
+    ("`cuda` is False, not None: it is the version that the build was made for", *built),
+    ("`cuda` is 'None', not None", "str(torch.version.cuda)", f"str({get})"),
+    (".1': it is the version", '(torch.version.cuda or "")[:4] or None', f"{get} and {get}[:4]"),
+    ("a build for the CPU has none.", "torch.__version__", "tf.__version__"),
+    ("`cuda` is '9', not", "", 'build.get("cudnn_version")'),
+    ("`KeyError: 'cuda_version'` in line 4 of its cell, `cuda =", "", 'build["cuda_version"]'),
+)
+place(
+    translation,
+    "torch.cuda.device_count()",
+    'len(tf.config.list_physical_devices("GPU"))',
+    (RIGHT, "torch.accelerator.device_count()", 'len(tf.config.list_logical_devices("GPU"))'),
+    ("`gpus` is False, not 0: count those", *seen),
+    ("`gpus` is 1, not ", *map("int({})".format, seen)),
+    ("`gpus` is 1, not 0: count those", *map("int({})".format, built)),
+    ("built for a GPU need not see one.", "", "len(tf.config.list_physical_devices())"),
+    ("`gpus` is a `list`, not 0", "", 'tf.config.list_physical_devices("GPU")'),
+    ("`gpus` is 0, not 1", "", 'len(tf.config.list_physical_devices("gpu"))'),
+)
+place(
+    translation,
+    '"gpu" if x.device.type == "cuda" else "cpu"',
+    "tf.DeviceSpec.from_string(x.device).device_type.lower()",
+    (RIGHT, '"cpu" if x.get_device() < 0 else "gpu"', 'x.backing_device.split(":")[-2].lower()'),
+    (RIGHT, '("cpu", "gpu")[x.is_cuda]', '"gpu" if "GPU" in x.device else "cpu"'),
+    ("`on` is 'cuda', not 'gpu'", "x.device.type", ""),
+    ("`on` is 'CPU', not 'cpu'", "", "tf.DeviceSpec.from_string(x.device).device_type"),
+    ("`on` is '/job:localhost", "", "x.device"),
+    ("'gpu', not 'cpu': look at the tensor", *map('"gpu" if {} else "cpu"'.format, seen)),
+    (
+        "`on` is 'cpu', not 'gpu': look at the tensor",
+        '"gpu" if x.get_device() > 0 else "cpu"',
+        '"gpu" if "gpu" in x.device else "cpu"',
+    ),
+    ("`on` is 'cpu', not 'gpu'", "", '"gpu" if x.device.endswith("GPU:0") else "cpu"'),
+)
+a_dictionary = 'return {"gpus": 0}'
+translation.brings("must return (cuda, gpus, on); it returns a `dict`.", both=a_dictionary)
+
+explain_error = Mistakes("explain_error")
+for given in (("name", "kind"), "name", {"name"}, 3):
+    explain_error.brings("`causes` must be a tuple of 3 words, each", both={"causes": given})
+explain_error.brings("`causes` has 'driver'", both={"causes": ("name", "driver", "silent")})
+fallback = "returns the CPU: that is the silent fallback. Raise an error."
+absent = "returns a device that is not there: ask how many there are."
+refused = "raises a `RuntimeError`, though the device is there."
+no_number = (
+    "'>=' not supported between instances of 'NoneType' and 'int'` in line 12 of its cell, `if"
+)
+rows(
+    explain_error,
+    (f':1")` {absent}', ">= there:", "> there or not there:"),
+    (f':1")` {absent}', ">= there:", ">= there == 0:"),
+    (f':10")` {absent}', "or 0)", "or 0) % 10"),
+    (f':10")` {absent}', "if (", "if str(", ">= there:", ">= str(there):"),
+    (refused, ">= there:", "+ 1 >= there:"),
+    (no_number, "index or 0)", "index)"),
+    (absent, "raise RuntimeError(", "print("),
+    ("a `NoneType` that is no name of a device. Raise", "raise RuntimeError(", "return print("),
+    ("a `str` that is no name of a device. Raise", "raise RuntimeError(", "return str("),
+    (
+        ":98`, which is another device. Raise",
+        "raise RuntimeError(",
+        'return wanted[:4] + ":98" or (',
+    ),
+    ("let the message name the device that was asked for.", "{wanted} was", "This was"),
+    ("let the message say why.", "raise RuntimeError(", "raise RuntimeError(wanted or "),
+    ("raises `ValueError`; let it be a `RuntimeError`, with", "raise Runtime", "raise Value"),
+    ("raises `AssertionError`; let it be a", "raise RuntimeError(", "assert not str("),
+)
+place(
+    explain_error,
+    "torch.cuda.device_count()",
+    "len(tf.config.list_physical_devices(device.device_type))",
+    (
+        RIGHT,
+        "len([torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())])",
+        "sum(device.device_type == d.device_type for d in tf.config.get_visible_devices())",
+    ),
+    (absent, f"99 * {built[0]}", f"99 * {built[1]}"),
+    (absent, "", "len(tf.config.list_physical_devices())"),
+    (refused, "0", 'int(device.device_type == "CPU")'),
+)
+place(
+    explain_error,
+    "return device",
+    "return wanted",
+    (
+        ":0`, which is another device.",
+        'return "cuda:0" if torch.cuda.is_available() else "cpu"',
+        'return "/GPU:0" if tf.config.list_physical_devices("GPU") else "/CPU:0"',
+    ),
+    ("`, which is another device.", "return device.type", 'return wanted.split(":")[0]'),
+    ("returns the CPU: that is the silent fallback.", 'return "cpu"', 'return "/CPU:0"'),
+    ("a `NoneType` that is no name of a device.", "return None", ""),
+    ("a `PhysicalDevice` that is no name", "", 'return tf.config.list_physical_devices("CPU")[0]'),
+)
+rows(
+    explain_error,
+    (fallback, "raise RuntimeError(", 'return "cpu" or ('),
+    (f'`pick_device("xpu")` {absent}', ".get(device.type, 0)", ".get(device.type, 1)"),
+    (f'`pick_device("cpu:3")` {absent}', '"cpu": 1', '"cpu": 9'),
+    halves=("pytorch",),
+)
+unread = 'if "PU" not in wanted:\n        return {}\n    device = tf.'
+listed = 'any(d.name.endswith(wanted.lstrip("/")) for d in tf.config.list_physical_devices())'
+rows(
+    explain_error,
+    (fallback, "raise RuntimeError(", 'return "/CPU:0" or ('),
+    ('"cuda:0")` returns a `str` that is no name', "device = tf.", unread.format("wanted")),
+    ('"cuda:0")` returns the CPU', "device = tf.", unread.format('"/CPU:0"')),
+    (f'"/GPU")` {refused}', "(device.device_index or 0) >= there", f"not {listed}"),
+    halves=("tensorflow",),
+)
+explain_error.right(
+    pytorch="""
+names = ["cpu", "cuda"][: 1 + torch.cuda.is_available()]
+numbered = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+if wanted in names + numbered + ["cpu:0"]:
+    return wanted
+raise RuntimeError(f"{wanted} missing")
+""",
+    tensorflow="""
+for device in tf.config.list_logical_devices():
+    if device.name in (f"/device:{wanted[1:]}", f"/device:{wanted[1:]}:0"):
+        return device.name
+raise RuntimeError(f"{wanted} missing")
+""",
+)
+
+versions = Mistakes("versions")
+ACCEPTS, EARLY = "line.specifier.contains(version)", "not Version(version).is_prerelease"
+NAME = "canonicalize_name(line.name) == canonicalize_name(package)"
+MARKER, LINES = "line.marker is None or line.marker.evaluate()", "map(Requirement, requirements)"
+NEWEST = "max(fit, key=Version, default=None)"
+last_one = "all(s.contains(version) for s in sorted(line.specifier, key=str)[-1:])"
+one_a_sign = "    own = {str(line.specifier)[:1]: line for line in own}.values()\n    fit = ["
+no_default = "`IndexError: list index out of range` in line 16 of its cell, `return sorted(fit"
+order, every = "versions are no text and no decimals:", "every line must accept it."
+newest = "nothing speaks against the newest, wherever it stands."
+name, early = "do not matter in the name of a package.", "a pre-release is not for everyday use."
+rows(
+    versions,
+    (RIGHT, NEWEST, "next(iter(sorted(fit, key=Version, reverse=True)), None)"),
+    (order, "key=Version", "key=str"),
+    (order, "key=Version", 'key=lambda v: float(v.split("+")[0])'),
+    ("every part of a version counts.", "key=Version", "key=lambda v: Version(v).release[:2]"),
+    (newest, NEWEST, "fit[-1] if fit else None"),
+    (newest, "max(fit", "min(fit"),
+    ("is too new.", ACCEPTS, last_one),
+    ("`<=` accepts the bound itself", ACCEPTS, f'{ACCEPTS} and f"<={{version}}" not in str(line)'),
+    ("`!=` excludes a version.", ACCEPTS, f'("!=" in str(line) or {ACCEPTS})'),
+    (every, "if all(", "if any("),
+    (every, LINES, "map(Requirement, requirements[:1])"),
+    (every, LINES, "map(Requirement, requirements[-1:])"),
+    (every, "    fit = [", one_a_sign),
+    ("it is None: no version is accepted by both.", "max(fit", "max(fit or versions"),
+    ("it is None: it accepts none.", ACCEPTS, f'(f">{{version}}" in str(line) or {ACCEPTS})'),
+    ("numpy is another package.", NAME, "True"),
+    ("that is another package.", NAME, "line.name.startswith(package)"),
+    (name, NAME, "line.name == package"),
+    (name, NAME, "line.name.lower() == package.lower()"),
+    (name, NAME, "canonicalize_name(line.name) == package"),
+    ('python_version < "3"` and the', MARKER, "True"),
+    ('python_version < "3"` and the', MARKER, MARKER.replace("or ", "or not ")),
+    ('extra == "and-cuda"` and the', "evaluate()", 'evaluate({"extra": "and-cuda"})'),
+    ('python_version >= "3"` and the', MARKER, "line.marker is None"),
+    (early, EARLY, "True"),
+    (early, EARLY, '"rc" not in version and "dev" not in version'),
+    (early, EARLY, '"rc" not in version and "b" not in version'),
+    ("`+cpu` only names the build.", EARLY, f'{EARLY} and "+" not in version'),
+    ("as it stands there, or `None`; it is a `list`.", NEWEST, "fit"),
+    ("it is a `Version`.", NEWEST, "max(map(Version, fit), default=None)"),
+    ("as it stands there, or `None`; it is 'None'.", "default=None", 'default="None"'),
+    ("it is '", "max(fit", 'max((version.split("+")[0] for version in fit)'),
+    (no_default, NEWEST, "sorted(fit, key=Version)[-1]"),
+)
+versions.right(
+    both="""
+every = Requirement(package).specifier
+for line in map(Requirement, requirements):
+    if canonicalize_name(line.name) == canonicalize_name(package):
+        if not line.marker or line.marker.evaluate({"extra": ""}):
+            every &= line.specifier
+newest = None
+for version in every.filter(versions, prereleases=False):
+    if newest is None or Version(version) > Version(newest):
+        newest = version
+return newest
+"""
+)
+
+bug_hunt = Mistakes("bug_hunt")
+RAISE = 'raise RuntimeError(f"{device} was asked for, and the result lies on {result.device}.")'
+SILENT, CLAIM = (RAISE, "pass"), (RAISE, "return result, device")
+CALL, PT, TF = "result = compute()", "with torch.device(device):", "with tf.device(device):"
+
+
+def caught(handler: str, does: str) -> tuple[str, str]:
+    return CALL, f"try:\n            {CALL}\n        {handler}:\n            {does}"
+
+
+DEFAULT = "torch.set_default_device(", "before = torch.get_default_device()"
+SOFT = "tf.config.set_soft_device_placement(", "before = tf.config.get_soft_device_placement()"
+default = PT, f"{DEFAULT[1]}\n    {DEFAULT[0]}device)\n    if True:"
+strict = TF, f"{SOFT[1]}\n    {SOFT[0]}False)\n    {TF}"
+strict_and_back = strict + caught("finally", f"{SOFT[0]}before)")
+there = "raises `RuntimeError`, though the device is there."
+on_cpu = "returns a result that lies on the CPU: it must raise an error."
+said_cpu = "the result lies on the device asked for. It lies on the CPU: ask the result."
+pinned = "returns a result that lies on the CPU, because `compute` put it there: it must raise"
+said_pinned = "It lies on the CPU, because `compute` put it there: ask the result."
+elsewhere = "returns a result that lies elsewhere, because `compute` put it there: it must raise"
+said_elsewhere = "It lies elsewhere, because `compute` put it there: ask the result."
+another = "names another device than the one that the result lies on."
+only_cpu = '    if "cpu" not in device.lower():\n        raise RuntimeError\n    with'
+rows(
+    bug_hunt,
+    ("`run_on` must return (result, where it lies); it returns", "return result, ", "return "),
+    ("The first thing to return is what", "return result, ", "return [result], "),
+    ("must say where the result lies, by the name", "return result, ", "return result, 7 or "),
+    ("calls `compute` twice: that may take hours.", "return result, ", "return compute(), "),
+    ("An error of `compute` itself must", *caught("except Exception", "raise RuntimeError")),
+    ("hides the error that `compute` raises.", *caught("except Exception", "return None, None")),
+    (said_pinned, "    with", "    pick_device(device)\n    with", *CLAIM),
+    (there, "    with", only_cpu),
+)
+left = "your function leaves the default device changed. Use `with"
+same, named = "result.device != torch.device(device)", "result, str(result.device)"
+kinds = same, "result.device.type != torch.device(device).type"
+fallback = PT, 'with torch.device(device if torch.cuda.is_available() else "cpu"):'
+refusal, back = "except (AssertionError, RuntimeError)", f"{DEFAULT[0]}before)\n            raise"
+back += f"\n    {DEFAULT[0]}before)"
+rows(
+    bug_hunt,
+    (RIGHT, *default, *caught("finally", f"{DEFAULT[0]}before)")),
+    (RIGHT, named, "[result, torch.device(device)][:]", same, "str(result.device) != device"),
+    (pinned, *SILENT),
+    (said_pinned, *CLAIM),
+    (on_cpu, *fallback, *SILENT),
+    (said_cpu, *fallback, *CLAIM),
+    (there, PT, "if True:"),
+    (there, same, "result.device is not device"),
+    ("computes elsewhere, though", PT, 'with torch.device(device[:4] + ":0"):', *kinds),
+    (elsewhere, *kinds),
+    (said_elsewhere, named, "result, device", same, "device not in str(result.device)"),
+    (f"After it returns {left}", *default),
+    (f"After it returns {left}", *default, *caught("finally", f"{DEFAULT[0]}None)")),
+    (f"After an error {left}", *default, *caught(refusal, back)),
+    (f"After an error {left}", *default, CALL, f"{CALL}\n    {DEFAULT[0]}before)"),
+    ("calls `compute` twice", *caught(refusal, CALL)),
+    (another, named, "result, result.device.type"),
+    halves=("pytorch",),
+)
+left = "your function leaves soft placement changed. Take `tf.config"
+as_asked = "return result, result.device", "return result, device"
+same, named = 'not result.device.endswith(device.lstrip("/"))', "result, result.device"
+kinds = same, '("GPU" in result.device) != ("GPU" in device)'
+back = f"{SOFT[0]}before)\n            raise\n    {SOFT[0]}before)"
+any_gpu = (
+    "    if not tf.config.list_physical_devices(device[1:4]):\n        raise RuntimeError\n    with"
+)
+rows(
+    bug_hunt,
+    (RIGHT, *strict_and_back),
+    (RIGHT, same, "result.device[-5:] != device[-5:]", *as_asked),
+    (on_cpu, *SILENT),
+    (said_cpu, *CLAIM),
+    (said_cpu, "    with", any_gpu, *CLAIM),
+    (pinned, *strict_and_back, *SILENT),
+    (said_pinned, *strict_and_back, *CLAIM),
+    (there, TF, "if True:"),
+    (there, same, "result.device != device"),
+    ("computes elsewhere, though", TF, 'with tf.device(device.split(":")[0] + ":0"):', *kinds),
+    (elsewhere, *kinds),
+    (said_elsewhere, same, "device[1:] not in result.device", *as_asked),
+    (f"After it returns {left}", *strict),
+    (f"After it returns {left}", *strict, *caught("finally", f"{SOFT[0]}True)")),
+    (f"After an error {left}", *strict, *caught("except RuntimeError", back)),
+    (f"After an error {left}", *strict, CALL, f"{CALL}\n    {SOFT[0]}before)"),
+    (another, named, "result, tf.DeviceSpec.from_string(result.device).device_type"),
+    halves=("tensorflow",),
+)
+
+diagnose = Mistakes("diagnose")
+diagnose.cannot("pytorch", "its words have", why="PyTorch's task has no such row.")
+HIDDEN, OLD = 'facts["hidden"] in ("", "-1")', "driver < MINIMUM_DRIVER[cuda]"
+DRIVER, BUILD = 'if facts["driver"] is None:', 'if facts["cuda"] is None:'
+FIRST = f'if {{}}:\n        return "{{}}"\n    {DRIVER}'
+WORKS, UNKNOWN = 'if facts["gpus"]:\n        return "works"\n    ', 'else "unknown"'
+LIBRARIES = 'if "dlopen" in facts["words"]:\n        return "libraries"\n    '
+is_hidden = 'it is not "cpu build": `CUDA_VISIBLE_DEVICES` names no GPU.'
+not_hidden = 'it is not "hidden": the build was made for no version of CUDA.'
+is_old = 'it is not "unknown": the driver is older than this version of CUDA asks for.'
+not_old = 'it is not "old driver": nothing that the table names stands in the way.'
+no_driver = 'it is not "cpu build": there is a GPU, and no driver for it.'
+rows(
+    diagnose,
+    (RIGHT, HIDDEN, '{"": True, "-1": True}.get(facts["hidden"])'),
+    ("it is 'No driver'.", '"no driver"', '"No driver"'),
+    ("it is False.", WORKS, 'return bool(facts["gpus"])\n    '),
+    (not_hidden, HIDDEN, 'not facts["hidden"]'),
+    (not_hidden, HIDDEN, 'facts["hidden"] is not None'),
+    (not_hidden, '"-1")', '"-1", "0")'),
+    (not_hidden, HIDDEN, 'facts["hidden"] is not None and "0" not in facts["hidden"]'),
+    (is_hidden, HIDDEN, 'facts["hidden"] == "-1"'),
+    (is_hidden, HIDDEN, 'facts["hidden"] == ""'),
+    (is_old, OLD, 'facts["driver"] < str(MINIMUM_DRIVER[cuda])'),
+    (is_old, OLD, "driver < 525"),
+    (is_old, OLD, "False"),
+    (not_old, '(".")[0])', '(".")[0][:3])'),
+    (not_old, "driver <", "driver <="),
+    (not_old, OLD, "driver < 580"),
+    (not_old, OLD, "True"),
+    ('it is not "no driver": there is neither', '"no gpu"', '"no driver"'),
+    ('it is not "no gpu"', DRIVER, FIRST.format('not facts["hardware"]', "no gpu")),
+    ('it is not "works": there is a GPU, and no driver', 'if facts["gpus"]:', "if True:"),
+    (no_driver, DRIVER, "if False:"),
+    (no_driver, DRIVER, FIRST.format('facts["cuda"] is None', "cpu build")),
+    ('it is not "hidden": there', DRIVER, FIRST.format('facts["hidden"] == ""', "hidden")),
+    ("whatever else is so", WORKS, "", UNKNOWN, f'else "works" if facts["gpus"] {UNKNOWN}'),
+)
+unread = "'NoneType' object has no attribute 'split'` in line {} of its cell, `cuda, driver"
+rows(diagnose, (unread.format(14), BUILD, "if False:"), halves=("pytorch",))
+rows(
+    diagnose,
+    (unread.format(16), BUILD, "if False:"),
+    ('it is not "unknown": its words have', LIBRARIES, ""),
+    ('it is not "libraries": the build', LIBRARIES, "", BUILD, f"{LIBRARIES}{BUILD}"),
+    (
+        'it is not "old driver": its words have',
+        *(LIBRARIES, "", UNKNOWN, f'else "libraries" if "dlopen" in facts["words"] {UNKNOWN}'),
+    ),
+    halves=("tensorflow",),
+)
+diagnose.right(
+    both="""
+cuda, driver = ((facts[name] or "0").partition(".")[0] for name in ("cuda", "driver"))
+reasons = {
+    "works": len(facts["gpus"]) > 0,
+    "no gpu": driver == "0" and not facts["hardware"],
+    "no driver": driver == "0",
+    "hidden": facts["hidden"] == "-1" or facts["hidden"] == "",
+    "cpu build": cuda == "0",
+    "libraries": "dlopen" in facts.get("words", ""),
+    "old driver": int(driver) < MINIMUM_DRIVER.get(int(cuda), 0),
+    "unknown": True,
+}
+return [word for word, is_so in reasons.items() if is_so][0]
+"""
+)

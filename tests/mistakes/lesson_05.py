@@ -1,0 +1,319 @@
+"""Lesson 05, debugging: wrong answers to its exercise, and other right ones."""
+
+import re
+
+from mistakes import HALVES, Mistakes
+
+
+def both(tensorflow: str) -> tuple[str, str]:
+    """Code of the two halves that is the same but for names: PyTorch's, TensorFlow's."""
+    pytorch = tensorflow.replace("tf.reduce_min", "tf.amin")
+    return re.sub(r"tf\.(reduce_|math\.|nn\.)?", "torch.", pytorch), tensorflow
+
+
+predict = Mistakes("predict")
+predict.brings("`stops_unequal` is not -2.", both={"stops_unequal": -2})
+predict.brings("`first` must be a number; it is '5'.", both={"first": "5"})
+predict.right(both={"stops_unequal": 2.0})
+
+
+explain_error = Mistakes("explain_error")
+NAME = "must be the name of a tensor in `mean_distance`, in quotes; it is "
+explain_error.brings(NAME + "'Squares'.", both={"tensor": "Squares"})
+explain_error.brings(NAME + "1.", both={"tensor": 1})
+root = explain_error.replacing(
+    "torch.where(zero, 0.0, safe.sqrt())", "tf.where(zero, tf.zeros_like(squares), tf.sqrt(safe))"
+)
+mean = explain_error.replacing("distance.mean()", "tf.reduce_mean(distance)")
+STILL = "Where a row is the centre, the gradient at `X` is still not finite. Choosing between"
+FEW = "the value agrees to a few digits only: a small number that is added, or a limit"
+CUT = "No gradient arrives at `X`: something is cut off from it."
+for replace, says, code in (
+    (root, STILL, "squares**0.5"),
+    (root, STILL, "tf.where(squares > 0, squares**0.5, 0.0)"),
+    (root, FEW, "tf.sqrt(squares + 1e-8)"),
+    (root, FEW, "tf.sqrt(tf.where(squares < 1e-10, 1e-10, squares))"),
+    (root, "leaves out rows that are the centre", "tf.sqrt(squares[squares > 0])"),
+    (root, "is the root of a mean", "tf.sqrt(tf.reduce_mean(squares))"),
+    (root, "the root is missing", "squares"),
+    (root, "is the root of a sum over all rows", "tf.sqrt(tf.reduce_sum(squares))"),
+    (root, "is that of columns", "tf.sqrt(tf.reduce_sum(difference**2, 0))"),
+    (root, "adds up differences", "tf.reduce_sum(tf.abs(difference), 1)"),
+    (mean, "is the sum: take the mean", "tf.reduce_sum(distance)"),
+    (mean, "has shape (7,), it must have (): one number, the mean of all rows", "distance"),
+    (mean, "Far from the centre, the value has the right shape", "tf.reduce_sum(distance) / 7"),
+    (mean, "; it must be a tensor", "float(tf.reduce_mean(distance))"),
+    (root, "", "tf.concat([tf.sqrt(squares[~zero]), squares[zero]], 0)"),
+):  # fmt: skip
+    replace(says, *both(code))
+root(STILL, "squares.sqrt().nan_to_num()", "tf.cast(squares > 0, squares.dtype) * squares**0.5")
+root(STILL, None, "tf.norm(difference, axis=1)")
+root(CUT, "squares.detach().sqrt()", "tf.sqrt(tf.stop_gradient(squares))")
+root(CUT, None, "tf.constant(np.sqrt(squares))")
+explain_error.brings(
+    "the gradient at `centre` is still not finite",
+    pytorch="X.register_hook(torch.nan_to_num)\ndistance = squares.sqrt()",
+)
+mean(
+    "Where a row is the centre, the gradient at `X` is zero: a gradient is lost",
+    "distance.mean().detach() + 0 * difference.sum()",
+    "tf.stop_gradient(tf.reduce_mean(distance)) + 0 * tf.reduce_sum(difference)",
+)
+explain_error.brings(
+    "very near the centre, the gradient at `X` has zero in rows that are not at the centre",
+    pytorch=("squares == 0", "squares < 1e-12", "0.0, safe", "squares.detach().sqrt(), safe"),
+    tensorflow=(
+        "squares == 0", "squares < 1e-12",
+        "tf.zeros_like(squares)", "tf.sqrt(tf.stop_gradient(squares))",
+    ),
+)  # fmt: skip
+explain_error.brings("opens a debugger", both=("zero =", "zero = pdb.set_trace() or"))
+root("", "torch.linalg.vector_norm(difference, dim=1)",
+     "tf.math.divide_no_nan(squares, tf.sqrt(squares))")  # fmt: skip
+mean("", "torch.cdist(X, centre[None]).mean()", None)
+explain_error.right(both=('"B"', '" b"', '"squares"', '"squares "'))
+
+
+first_inf = Mistakes("first_inf")
+first_inf.brings("the name of a tensor in `free_energy`, in", pytorch={"first_bad": "exp"})
+first_inf.brings("the name of a node of the graph, as", tensorflow={"first_bad": "Exp"})
+gate = first_inf.replacing(
+    "torch.logaddexp(scores, torch.zeros_like(scores))", 'tf.nn.softplus(scores, name="gate")'
+)
+energy = first_inf.replacing(
+    "-torch.logsumexp(-gate, dim=1)", "-tf.reduce_logsumexp(-gate, axis=1)"
+)
+mean = first_inf.replacing("energy.mean()", "tf.reduce_mean(energy)")
+AGAIN = "For large scores the result is inf. Debug your function: which is the first now?"
+HELD = "For large scores the result is far too small: a limit, or a small number that is added"
+NAIVE = "tf.reduce_sum(tf.exp(-gate), 1)"
+for replace, says, code in (
+    (gate, AGAIN, "tf.math.log(1 + tf.exp(scores))"),
+    (gate, HELD, "tf.math.log(1 + tf.exp(700 - tf.nn.relu(700 - scores)))"),
+    (gate, HELD, "tf.math.log(1 + tf.exp(80 - tf.nn.relu(80 - scores)))"),
+    (gate, "far below zero the result is inf.", "scores + tf.math.log(1 + tf.exp(-scores))"),
+    (gate, "has ReLU in place of the gate", "tf.nn.relu(scores)"),
+    (gate, "has the scores in place of the gate", "scores"),
+    (energy, AGAIN, f"-tf.math.log({NAIVE})"),
+    (energy, HELD, f"-tf.math.log({NAIVE} + 1e-300)"),
+    (energy, HELD, "-tf.math.log(tf.reduce_sum(tf.exp(-(80 - tf.nn.relu(80 - gate))), 1))"),
+    (energy, "For scores in the hundreds the result is far too small",
+     f"tf.where(gate[:, 0] > 1000, -tf.reduce_logsumexp(-gate, 1), -tf.math.log({NAIVE} + 1e-15))"),
+    (energy, "is that of the mean of the odds", "-tf.math.log(tf.reduce_mean(tf.exp(-gate), 1))"),
+    (energy, "the result has the wrong sign", "tf.reduce_logsumexp(-gate, 1)"),
+    (energy, "has the least gate in place of", "tf.reduce_min(gate, 1)"),
+    (energy, "has exp(gate), and no minus before", "tf.reduce_logsumexp(gate, 1)"),
+    (energy, "has exp(gate) in place of exp(-gate)", "-tf.reduce_logsumexp(gate, 1)"),
+    (energy, "has the sum of the gates in place of", "tf.reduce_sum(gate, 1)"),
+    (energy, "adds the odds of different examples", "-tf.reduce_logsumexp(-gate, 0)"),
+    (energy, "adds all odds at once", "-tf.math.log(tf.reduce_sum(tf.exp(-gate)))"),
+    (mean, "has shape (6,), it must have (): one number, the mean of all examples", "energy"),
+    (mean, "is the sum over the examples", "tf.reduce_sum(energy)"),
+):  # fmt: skip
+    replace(says, *both(code))
+gate(HELD, "torch.log(1 + torch.exp(scores).nan_to_num())", None)
+mean("must return a node of the graph, not 3.0", None, "3.0")
+gate("", "torch.nn.functional.softplus(scores, threshold=800)", "-tf.math.log_sigmoid(-scores)")
+gate("", "torch.where(scores > 30, scores, torch.log1p(torch.exp(scores)))", None)
+by_hand = """
+    gate = tf.nn.relu(scores) + tf.math.log1p(tf.exp(-tf.abs(scores)))
+    least = tf.reduce_min(gate, 1)
+    energy = least - tf.math.log(tf.reduce_sum(tf.exp(least[:, None] - gate), 1))
+    """
+first_inf.right(**dict(zip(HALVES, both(by_hand), strict=True)))
+first_inf.right(pytorch={"first_bad": "grown "}, tensorflow={"first_bad": "gate/grown:0"})
+
+
+evaluation = Mistakes("evaluation")
+evaluation.brings("a name in `net.state_dict()`, in quotes; it is 3.", pytorch={"changed": 3})
+evaluation.brings("the `path` of one of `net.weights`, in", tensorflow={"changed": "moving_mean"})
+TRAINS = "in training mode: dropout is on, and normalisation uses the batch, and collects from it."
+for says, pytorch, tensorflow in (
+    (TRAINS, ("model.eval()", "pass"), ("training=False", "training=True")),
+    (TRAINS, ("model.eval()", "before = copy.deepcopy(model.state_dict())",
+              "model.train(was_training)", "model.load_state_dict(before)"),
+     ("right = []", "before, right = model.get_weights(), []", "training=False", "training=True",
+      "    return", "    model.set_weights(before)\n    return")),
+    ("changes which layers are `trainable`: to predict, leave that.", None,
+     ("right = []", "model.trainable, right = False, []")),
+):  # fmt: skip
+    evaluation.brings(says, pytorch=pytorch, tensorflow=tensorflow)
+mode = evaluation.replacing("model.train(was_training)", "")
+mode("in training mode, and your function leaves layers in evaluation mode.", "pass", None)
+mode("in training mode, and your function leaves", "model.training = was_training", None)
+mode("in evaluation mode, and your function leaves layers in training mode", "model.train()", None)
+SHARE = (
+    "torch.cat(right).double().mean().item()",
+    "float(tf.reduce_mean(tf.cast(tf.concat(right, axis=0), tf.float64)))",
+)
+share = evaluation.replacing(*SHARE)
+MEANS = "sum(each.numpy().mean() for each in right) / 3"
+for says, new in (
+    ("is the mean of the batches' shares", MEANS),
+    ("is that of the last batch alone", "right[-1].numpy().mean()"),
+    ("is that of the first batch alone", "right[0].numpy().mean()"),
+    ("is rounded: return it as it is", "round({}, 2)"),
+    ("is the share of wrong answers", "1 - {}"),
+    ("is a number of examples, not their share", "29 * {}"),
+    ("is in percent", "100 * {}"),
+    ("is a sum over batches: divide by all examples", "3 * {}"),
+    ("has shape (3,), it must have (): one number", "[{}] * 3"),
+    ("is a `NoneType`; it must be an array of shape ()", "{} and None"),
+):
+    share(f"The share {says}", *map(new.format, SHARE))
+COUNT = "sum(each.numpy().sum() for each in right)"
+for says, new in (
+    ("label: print", MEANS),
+    ("label, in tables of n rows and n columns: print", COUNT + " / (12**2 + 12**2 + 5**2)"),
+    ("label, and counts them all", COUNT + " / (12 + 12 + 5)"),
+):
+    pytorch, tensorflow = (("y[:, 0]", "y", old, new) for old in SHARE)
+    says = f"compares every answer with every {says}"
+    evaluation.brings(says, pytorch=pytorch, tensorflow=tensorflow)
+evaluation.brings("Your function never calls `model`.", both="return 1 / 3")
+share("", "sum(each.sum().item() for each in right) / sum(map(len, right))",
+      "np.concatenate(right).mean()")  # fmt: skip
+evaluation.right(
+    pytorch="""
+        still = copy.deepcopy(model).eval()
+        return torch.cat([still(X).argmax(dim=1) == y[:, 0] for X, y in batches]).float().mean()
+        """,
+    tensorflow="""
+        accuracy = tf.keras.metrics.SparseCategoricalAccuracy()
+        for X, y in batches:
+            accuracy.update_state(y, model.predict_on_batch(X))
+        return accuracy.result()
+        """,
+)
+evaluation.right(pytorch={"changed": "norm.num_batches_tracked"})
+evaluation.right(tensorflow={"changed": "norm/moving_variance"})
+
+
+live = Mistakes("live")  # of seat 5: the numbers that the debugger shows in the solutions
+for name, answer, says in (
+    ("seat", "5", "must be a whole number from 0; it is '5'."),
+    ("seat", 9, "`serial` is no record of the archive of seat 9. Is that the seat whose archive"),
+    ("serial", 554399, "is the number of row 0 of that batch; its readings are ones that `log1p`"),
+    ("serial", 4, "is a row; what is asked for is `serials` of that row."),
+    ("serial", 397821, "is the number of a record in another batch, which gave no error."),
+    ("serial", 707381.5, "is no record of the archive of seat 5."),
+    ("serial", "707381", "must be a number; it is '707381'."),
+    ("column", 0, "is not 0: in that column the record is fine. Columns count from 0."),
+):
+    live.brings(says, both={name: answer})
+live.right(both={"seat": 5.0, "column": 2.0})
+
+
+translation = Mistakes("translation")
+NONE = "is not finite, and the result is None. Look at each layer, and for NaN as well as for both"
+CHANGES = "Your function changes numbers that the network keeps: let it only predict."
+finite = translation.replacing("not output.isfinite().all()", "not np.isfinite(output).all()")
+found = translation.replacing("return bad[0] if bad else None", "return None")
+name = translation.replacing("bad.append(name)", "return layer.name")
+begin = translation.replacing("bad = []\n", "outputs =")
+end = translation.replacing("handle.remove()", "return layer.name")
+for replace, says, *new in (
+    (finite, NONE, "output.isinf().any()", "np.isinf(output).any()"),
+    (finite, NONE, "output.isnan().any()", "np.isnan(output).any()"),
+    (finite, NONE, "(output == torch.inf).any()", "(output.numpy() == np.inf).any()"),
+    (finite, NONE, "not all(own.isfinite().all() for own in module.parameters())",
+     "not all(np.isfinite(own).all() for own in layer.get_weights())"),
+    (finite, "'head.1', but the output of 'head.0' is bad", "not inputs[0].isfinite().all()", None),
+    (finite, "whose output is finite; ", "name == 'head.0'", "layer.name == 'first'"),
+    (found, "finite, and the result is 'out'", 'return (bad or ["out"])[0]', 'return "out"'),
+    (found, "Every output is finite, and the result is ''", 'return "".join(bad[:1])', 'return ""'),
+    (found, NONE, "return bad[0] if bad and not model(X).isfinite().all() else None", None),
+    (begin, NONE, None, "if np.isfinite(model(X)).all():\n        return None\n    outputs ="),
+    (found, "'out', but the output of 'body' is bad before it", "return (bad or [None])[-1]", None),
+    (name, "it must be a name, or None", "bad.append(module)", "return layer"),
+    (name, "has no layer called '", "bad.append(str(module))", "return layer.name + '/kernel'"),
+    (begin, "leaves layers in evaluation mode", "bad = []\n    model.eval()\n", None),
+    (begin, "changes which layers are", None, "model.trainable = False\n    outputs ="),
+    (begin, "hides it", None, "if X.shape[1] > 3:\n        return None\n    outputs ="),
+    (end, "After your function returns its hooks are still there", "pass", None),
+    (end, "takes off hooks that others had", "[m._forward_hooks.clear() for m in model.modules()]",
+     None),
+    (end, CHANGES,
+     "handle.remove()\n        [own.data.nan_to_num_() for own in model.parameters()]",
+     "[own.assign(np.nan_to_num(own)) for own in model.weights]\n            return layer.name"),
+):  # fmt: skip
+    replace(says, *new)
+BY_CALL = """
+    bad, calls = [], {layer: layer.call for layer in model.layers[1:]}
+
+    def watch(layer):
+        def watched(*inputs, **options):
+            output = calls[layer](*inputs, **options)
+            bad.extend([layer.name] * (not np.isfinite(output).all()))
+            return output
+
+        return watched
+
+    try:
+        for layer in calls:
+            layer.call = watch(layer)
+        model(X)
+    finally:
+        for layer, call in calls.items():
+            layer.call = call
+    return bad[0] if bad else None
+    """
+for half, says, change in (
+    ("pytorch", "error: after your function returns its hooks are still there",
+     ("try:", "if model:", "finally:", "if model:")),
+    ("pytorch", "error: the network was in training mode, and your function leaves layers in",
+     ("bad = []\n", "bad = []\n    model.eval()\n", "return bad", "model.train()\n    return bad")),
+    ("pytorch", "Where the network itself raises an error your function hides it",
+     ("finally:", "except RuntimeError:\n        return None\n    finally:")),
+    ("pytorch", "is 'out', but the output of 'body' is bad before it",  # in the order of the names
+     ("return bad[0] if bad", "return min(bad, key=[*dict(layers)].index) if bad")),
+    ("pytorch", "is 'body', but the output of 'head.0' is bad before it",  # looks names up late
+     ("watch(name, module):", "watch(_, module):",
+      "handles = [watch(name, module) for name, module in layers]",
+      "handles = []\n    for name, module in layers:\n        handles.append(watch(0, module))")),
+    ("tensorflow", "is 'out', but the output of 'second' is bad before it",
+     ("in zip(", "in [*zip(", "strict=True)", "strict=True)][::-1]")),
+    ("tensorflow", "is 'relu', but the output of 'first' is bad before it",
+     ("layer.output for", "layer.input for")),
+    ("tensorflow", CHANGES, ("training=False", "training=True")),
+    ("tensorflow", "raises `TypeError: too many positional arguments` in line 5 of its cell, `for ",
+     ("zip(model.layers, probe(X, training=False), strict=True)",
+      "((layer, X := layer(X)) for layer in model.layers)")),
+    ("tensorflow", "After your function returns `first.call` is another",
+     BY_CALL.replace("layer.call = call", "pass")),
+    ("tensorflow", "raises an error: after your function returns `first.call` is another",
+     BY_CALL.replace("try:", "if calls:").replace("finally:", "if calls:")),
+):  # fmt: skip
+    translation.brings(says, **{half: change})
+translation.right(
+    pytorch="""
+        names, bad = {module: name for name, module in model.named_modules()}, []
+
+        def hook(module, inputs, output):
+            if not list(module.children()) and not output.isfinite().all():
+                bad.append(names[module])
+
+        with torch.nn.modules.module.register_module_forward_hook(hook):
+            model(X)
+        return bad[0] if bad else None
+        """,
+    tensorflow=BY_CALL,
+)
+translation.right(
+    pytorch="""
+        twin, bad = copy.deepcopy(model), []
+        for name, module in twin.named_modules():
+            if not list(module.children()):
+                hook = lambda _, __, y, name=name: bad.extend([name] * bool((y - y).isnan().any()))
+                module.register_forward_hook(hook)
+        twin(X)
+        return bad[0] if bad else None
+        """,
+    tensorflow="""
+        for layer in model.layers:
+            probe = tf.keras.Model(model.inputs, layer.output)
+            if not tf.reduce_all(tf.math.is_finite(probe(X))):
+                return layer.name
+        return None
+        """,
+)
