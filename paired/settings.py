@@ -6,6 +6,7 @@ try another value without editing a file: `OMP_NUM_THREADS=2 make test`.
 """
 
 import os
+import warnings
 
 ENVIRONMENT = {
     # These networks are small: on a busy two-core machine PyTorch's default thread count was ten
@@ -31,3 +32,5 @@ def apply() -> None:
     """Put every setting into this process's environment unless the caller has set it already."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    # torch.compile says so on this one Python, in red; nothing here is large enough to notice.
+    warnings.filterwarnings("ignore", "Guards may run slower on Python 3.13.0")
