@@ -9,6 +9,7 @@ what a lesson shows are overruled, and the Makefile takes those away that act be
 import os
 import pathlib
 import sys
+import warnings
 
 ENVIRONMENT = {
     # These networks are small: on a busy two-core machine PyTorch's default thread count was ten
@@ -47,3 +48,5 @@ def apply() -> None:
     os.environ.update(_OVERRULED)
     if "ipykernel" in sys.modules:  # a figure that Agg draws is never shown in a notebook
         os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    # torch.compile says so on this one Python, in red; nothing here is large enough to notice.
+    warnings.filterwarnings("ignore", "Guards may run slower on Python 3.13.0")
