@@ -5,7 +5,6 @@ References are NumPy's, on inputs that are drawn anew for every check.
 
 import builtins
 import copy
-import functools
 import sys
 from collections.abc import Callable, Iterator
 from typing import NoReturn
@@ -89,6 +88,8 @@ class PyTorch(adapters.PyTorch):
             f"The network was in {was} mode, and your function leaves layers in {left} mode.": (
                 [module.training for module in modules]
             ),
+            "After your function returns there are attributes on modules that were not there: take "
+            "them off.": [sorted(vars(module)) for module in modules],
             CHANGES: [to_numpy(tensor).tobytes() for tensor in model.state_dict().values()],
         }
 
@@ -264,7 +265,7 @@ def explain_error(framework, mean_distance) -> str:
     rows = centre + rng.normal(size=(7, 4))
     rows[[1, 4]] = centre
     near = rows.copy()
-    near[2] = centre + np.array([3e-9, 0, 4e-9, 0])
+    near[2] = centre + np.array([3e-12, 0, 4e-12, 0])
     for what, x in (
         ("Where a row is the centre", rows),
         ("Far from the centre", rows[[0, 2, 3]]),
@@ -530,7 +531,7 @@ def _networks(framework, rng: np.random.Generator) -> Iterator[tuple]:
         (1, 0, -np.inf), (1, 1, np.nan), (1, 1, np.inf), (1e200, 1, 0.5), (1, 0, 0.5),
     ):  # fmt: skip
         model, layers, order = framework.network()
-        _fill(framework, model, functools.partial(rng.uniform, 0.1, 1))
+        _fill(framework, model, lambda size: rng.uniform(0.1, 1, size))
         kernels, biases = zip(*map(framework.weights, layers.values()), strict=True)
         for kernel in kernels:
             framework.put(kernel, factor * to_numpy(kernel))

@@ -18,16 +18,14 @@ predict.right(both={"stops_unequal": 2.0})
 
 
 explain_error = Mistakes("explain_error")
-NAME = "must be the name of a tensor in `mean_distance`, in quotes; it is "
-explain_error.brings(NAME + "'Squares'.", both={"tensor": "Squares"})
-explain_error.brings(NAME + "1.", both={"tensor": 1})
+NAME = "must be the name of a tensor in `mean_distance`, in quotes; it is 'Squares'."
+explain_error.brings(NAME, both={"tensor": "Squares"})
 root = explain_error.replacing(
     "torch.where(zero, 0.0, safe.sqrt())", "tf.where(zero, tf.zeros_like(squares), tf.sqrt(safe))"
 )
 mean = explain_error.replacing("distance.mean()", "tf.reduce_mean(distance)")
 STILL = "Where a row is the centre, the gradient at `X` is still not finite. Choosing between"
 FEW = "the value agrees to a few digits only: a small number that is added, or a limit"
-CUT = "No gradient arrives at `X`: something is cut off from it."
 for replace, says, code in (
     (root, STILL, "squares**0.5"),
     (root, STILL, "tf.where(squares > 0, squares**0.5, 0.0)"),
@@ -48,12 +46,11 @@ for replace, says, code in (
     replace(says, *both(code))
 root(STILL, "squares.sqrt().nan_to_num()", "tf.cast(squares > 0, squares.dtype) * squares**0.5")
 root(STILL, None, "tf.norm(difference, axis=1)")
-root(CUT, "squares.detach().sqrt()", "tf.sqrt(tf.stop_gradient(squares))")
-root(CUT, None, "tf.constant(np.sqrt(squares))")
-explain_error.brings(
-    "the gradient at `centre` is still not finite",
-    pytorch="X.register_hook(torch.nan_to_num)\ndistance = squares.sqrt()",
-)
+root(FEW, "torch.nn.functional.pairwise_distance(X, centre)", None)
+root("No gradient arrives at `X`", None, "tf.constant(np.sqrt(squares))")
+root("No gradient arrives at `X`", "squares.detach().sqrt()", "tf.sqrt(tf.stop_gradient(squares))")
+hooked = "X.register_hook(torch.nan_to_num)\ndistance = squares.sqrt()"
+explain_error.brings("the gradient at `centre` is still not finite", pytorch=hooked)
 mean(
     "Where a row is the centre, the gradient at `X` is zero: a gradient is lost",
     "distance.mean().detach() + 0 * difference.sum()",
@@ -61,9 +58,9 @@ mean(
 )
 explain_error.brings(
     "very near the centre, the gradient at `X` has zero in rows that are not at the centre",
-    pytorch=("squares == 0", "squares < 1e-12", "0.0, safe", "squares.detach().sqrt(), safe"),
+    pytorch=("squares == 0", "squares < 1e-20", "0.0, safe", "squares.detach().sqrt(), safe"),
     tensorflow=(
-        "squares == 0", "squares < 1e-12",
+        "squares == 0", "squares < 1e-20",
         "tf.zeros_like(squares)", "tf.sqrt(tf.stop_gradient(squares))",
     ),
 )  # fmt: skip
@@ -263,6 +260,7 @@ for half, says, change in (
      ("try:", "if model:", "finally:", "if model:")),
     ("pytorch", "error: the network was in training mode, and your function leaves layers in",
      ("bad = []\n", "bad = []\n    model.eval()\n", "return bad", "model.train()\n    return bad")),
+    ("pytorch", "attributes on modules that were not", ("bad = []\n", "bad = model.bad = []\n")),
     ("pytorch", "Where the network itself raises an error your function hides it",
      ("finally:", "except RuntimeError:\n        return None\n    finally:")),
     ("pytorch", "is 'out', but the output of 'body' is bad before it",  # in the order of the names
