@@ -150,7 +150,7 @@
       caption: "Open the exercise on the side of its lesson, or the lesson (Alt E)",
       isEnabled: () => Boolean(current()),
       execute: () => {
-        const panel = tracker.currentWidget;
+        const panel = leader || tracker.currentWidget; // whose button it is
         const own = parse(panel.context.path);
         const kind = own.kind === "notebooks" ? "exercises" : "notebooks";
         const path = panel.context.path.replace(own.kind, kind);
