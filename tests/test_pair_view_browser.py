@@ -25,7 +25,8 @@ TOP = """() => Object.fromEntries([...document.querySelectorAll(".jp-NotebookPan
       .find(each => each.getBoundingClientRect().bottom > top + 1);
     const box = cell.getBoundingClientRect();
     const half = panel.querySelector("h1").textContent.replace("¶", "");
-    return [half, [cell.querySelector("h1, h2").textContent.replace("¶", ""), (top - box.top) / box.height]];
+    const name = cell.querySelector("h1, h2").textContent.replace("¶", "");
+    return [half, [name, (top - box.top) / box.height]];
   }))"""
 
 

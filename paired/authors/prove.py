@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 
 from paired import course
-from paired.authors import outputs
+from paired.authors import exercises, outputs
 
 _TESTS = ["-m", "pytest", "-m", "not browser", "--dist", "loadgroup"]
 _BROWSER = [sys.executable, "-m", "pytest", "tests", "-m", "browser"]
@@ -137,6 +137,8 @@ def prove(parts: list[Stage], browser: list[str] | None) -> int:
 
         if browser and not passes(count, "JupyterLab in a real browser, beside the rest", ended):
             return 1
+    if own := exercises.answered():
+        print(f"\nAnswered here, and not compared with the course's own: {', '.join(own)}")
     print(f"\nEverything passed, in {time.monotonic() - began:.0f} s.")
     return 0
 
