@@ -117,7 +117,7 @@ def bundled_pip():
 def fingerprint(lock, root=ROOT):
     """What an environment's stamp must hold: all that it was made from."""
     made_from = hashlib.sha256()
-    for name in (lock, "constraints.txt", "install.py", "jupyter/overrides.json"):
+    for name in (lock, "constraints.txt", "install.py"):
         made_from.update((root / "env" / name).read_bytes())
     # Environments hold absolute paths: one that was moved or copied is made again.
     made_from.update(repr((sys.version_info[:2], str(root))).encode())
@@ -187,9 +187,6 @@ class Builder(Steps):
         if not self.install_with_uv():
             self.install_with_pip()
         (self.site_packages() / "paired.pth").write_text(str(self.root) + "\n")
-        settings = self.folder / "share" / "jupyter" / "lab" / "settings"
-        settings.mkdir(parents=True, exist_ok=True)
-        shutil.copy(str(self.root / "env" / "jupyter" / "overrides.json"), str(settings))
         if self.lock.name == "gpu-pytorch.lock":
             self.write_gpu_kernel()
         (self.folder / STAMP).write_text(wanted)
