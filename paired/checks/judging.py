@@ -18,6 +18,13 @@ class NotAttempted(Exception):  # noqa: N818 - a verdict, not an error
     """The answer is still the placeholder."""
 
 
+def refuse(faults: Mapping[str, object]) -> None:
+    """Raise `Wrong` with the first sentence whose fault is there."""
+    for sentence, fault in faults.items():
+        if fault:
+            raise Wrong(sentence)
+
+
 def call(function: Callable, **arguments):
     """Call the student's function with these arguments, by position.
 

@@ -73,7 +73,9 @@ for says, change in {
     "`dx` has the softmax of z in it": COOL,
     "`dx` takes no notice of T at all": COOL + NO_DIVISOR,
     "Where logits are in the thousands `dx` contains NaN": (f" - {LARGEST}", ""),
-    "`dx` for logits in the thousands has": (f"z / T - {LARGEST}", "np.clip(z / T, -500, 500)"),
+    "`dx` for logits in the thousands has the right shape": (
+        *(f" - {LARGEST}", "", "    d_logits", "    p = np.nan_to_num(p)\n    d_logits"),
+    ),
     "`dx` has shape (5,), it must have (6, 5): that of `x`": ("return dz", "return dz.sum(axis=0)"),
     "`dW` has the right shape and dtype, but": ("return dz", "x = x + 1\n    return dz"),
     "`db` has the wrong sign": ("dz.sum(", "-dz.sum("),
