@@ -429,9 +429,9 @@ each_half = pytest.mark.parametrize("half", HALVES, indirect=True, scope="module
 def test_the_solution_passes_and_so_do_other_right_answers(half):
     assert half.verdicts == dict.fromkeys(half.tasks, "Solved")
     assert half.printed.count("Solved: ") == len(half.tasks)
-    for name, answers in _answers(half).right:
-        said, reason = verdict(half.tasks[name], *answers)
-        assert (name, answers, said) == (name, answers, "Solved"), reason
+    for name, given in _answers(half).right:
+        said, reason = verdict(half.tasks[name], *given)
+        assert (name, given, said) == (name, given, "Solved"), reason
 
 
 @each_half
@@ -445,9 +445,9 @@ def test_the_untouched_exercise_is_not_attempted(half):
 @each_half
 def test_every_wrong_answer_brings_its_own_message(half):
     wrong = _answers(half)
-    for name, answers, message in wrong.all:
-        said = verdict(half.tasks[name], *answers)
-        assert (name, answers, *said) == (name, answers, "Wrong", message)
+    for name, given, message in wrong.all:
+        said = verdict(half.tasks[name], *given)
+        assert (name, given, *said) == (name, given, "Wrong", message)
     counts = {name: sum(name == each for each, _, _ in wrong.all) for name in half.tasks}
     assert min(counts.values()) >= 3, counts
 
