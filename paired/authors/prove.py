@@ -17,20 +17,18 @@ from collections.abc import Iterator
 from paired import course
 from paired.authors import exercises, outputs
 
-_TESTS = ["-m", "pytest", "-m", "not browser", "--dist", "loadgroup"]
-_BROWSER = [sys.executable, "-m", "pytest", "tests", "-m", "browser"]
-# Two at a time, and in the order in which they are named.
+# Three workers for two cores, since some tests wait.
+PYTEST = ["-m", "pytest", "-m", "not browser", "-n", "3", "--dist", "loadgroup"]
 NOTEBOOKS = [
-    "-m", "pytest", "-p", "paired.authors.validation", "--nbval", "--nbval-current-env",
+    "-p", "paired.authors.validation", "--nbval", "--nbval-current-env",
     f"--nbval-cell-timeout={outputs.CELL_SECONDS}",
     "--nbval-sanitize-with=env/nbval-sanitize.cfg",
-    "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder",
 ]  # fmt: skip
+_BROWSER = [sys.executable, "-m", "pytest", "tests", "-m", "browser"]
 # The tests of what one lesson alone uses, besides those that have its name.
 OWN = {
     "02": ("test_graphs",),
     "03": ("test_backprop",),
-    "04": ("test_planted_mistakes",),
     "05": ("test_debuggers",),
     "06": ("test_dashboards", "test_events", "test_patients"),
 }
@@ -50,45 +48,38 @@ class Stage:
         return not any(subprocess.run(each, cwd=course.ROOT).returncode for each in self.commands)
 
 
-def stages(lesson: str = "") -> list[Stage]:
-    """What proves the course, or one lesson, in order; without the browser tests.
+def stages(number: str = "") -> list[Stage]:
+    """What proves the course, or the lesson of this number, in order; without the browser tests.
 
     Raises:
         LookupError: there is no such lesson.
     """
+    lessons, chosen, workers = list(course.lessons()), [], []
+    after = _files("test_parity", "test_planted_mistakes")  # they read what the notebooks record
+    tests = ["tests", *(f"--ignore={file}" for file in after)]
+    if number:
+        lesson = course.lesson(number)
+        own = OWN.get(lesson.number, ())
+        lessons, chosen, workers = [lesson], ["-k", " or ".join((lesson.name, *own))], ["-n", "0"]
+        after, tests = after[:1], _files("test_checks", "test_exercises", *own)
+    together = []
+    # One program; where each framework has a Python of its own, a second one for its notebooks.
+    for python in dict.fromkeys(map(course.python, course.FRAMEWORKS)):
+        halves = [half for half in course.FRAMEWORKS if course.python(half) == python]
+        paths = [each.path(h, kind) for each in lessons for kind in course.KINDS for h in halves]
+        notebooks = [str(path) for path in paths if path.exists()]
+        together.append([python, *PYTEST, *NOTEBOOKS, *chosen, *tests, *notebooks])
+        tests = []
     return [
         Stage("lint", [[os.environ.get("MAKE", "make"), "--no-print-directory", "lint"]]),
-        Stage("stored outputs and pictures, solutions, and exercises as a student gets them",
-              list(_notebooks(lesson))),
-        Stage("unit tests, generated files, checks, and both halves of a pair are one network",
-              [_tests(lesson)]),
+        Stage("every stored output and picture, exercises, checks, and unit tests", together),
+        Stage("both halves of a pair are the same network",
+              [[sys.executable, *PYTEST, *workers, *chosen, *after]]),
     ]  # fmt: skip
 
 
-def _notebooks(lesson: str) -> Iterator[list[str]]:
-    """Validate the notebooks: one program, or one for each framework where each has its Python."""
-    lessons = [course.lesson(lesson)] if lesson else list(course.lessons())
-    for python in dict.fromkeys(map(course.python, course.FRAMEWORKS)):
-        halves = [half for half in course.FRAMEWORKS if course.python(half) == python]
-        # The short ones last, so that both workers end at the same time.
-        paths = [
-            each.path(half, kind)
-            for kind in ("solutions", "notebooks", "exercises")
-            for each in reversed(lessons)
-            for half in reversed(halves)
-        ]
-        yield [python, *NOTEBOOKS, *(str(path) for path in paths if path.exists())]
-
-
-def _tests(lesson: str) -> list[str]:
-    """Run the tests, or those of one lesson, after its notebooks: some read what these record."""
-    if not lesson:
-        return [sys.executable, *_TESTS, "-n", "3", "tests"]
-    own = OWN.get(course.lesson(lesson).number, ())
-    files = ("test_checks", "test_exercises", "test_parity", *own)
-    paths = [str(course.ROOT / "tests" / f"{name}.py") for name in files]
-    names = " or ".join((course.lesson(lesson).name, *own))
-    return [sys.executable, *_TESTS, "-n", "2", "-k", names, *paths]
+def _files(*names: str) -> list[str]:
+    return [f"tests/{name}.py" for name in names]
 
 
 @contextlib.contextmanager

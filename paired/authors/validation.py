@@ -33,6 +33,7 @@ import pytest  # noqa: E402
 from jupyter_client import manager  # noqa: E402
 from nbval import kernel as nbval_kernel  # noqa: E402
 from nbval import plugin as nbval  # noqa: E402
+from xdist.scheduler import LoadGroupScheduling  # noqa: E402
 
 _POLL_SECONDS = 1.0
 # What a cell gets, once interrupted, to come to an end.
@@ -335,6 +336,19 @@ def pytest_collect_file(file_path, parent):
         else each
         for each in collectors
     ]
+
+
+class _Schedule(LoadGroupScheduling):
+    """Tests as `--dist loadgroup` has them, and the cells of a notebook together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        notebook, found, _ = nodeid.partition(".ipynb::")
+        return notebook if found else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> _Schedule | None:
+    """Keep the cells of a notebook together where tests are run in groups."""
+    return _Schedule(config, log) if config.option.dist == "loadgroup" else None
 
 
 def _framework(path: str | pathlib.Path) -> str:
