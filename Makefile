@@ -63,8 +63,8 @@ format: env ## format the code, the notebooks' too, and mend what ruff can
 new-lesson: env ## start a pair: NUMBER=03 SLUG=backprop TITLE="Backpropagation by hand"
 	@$(RUN) -m paired.authors.new_lesson "$(NUMBER)" "$(SLUG)" "$(TITLE)"
 
-bench: env ## seconds for each notebook, and what validation costs
-	@$(RUN) -m paired.authors.bench
+bench: env ## what each lesson and each stage of the tests costs, in seconds; LESSON=04: that lesson
+	@$(RUN) -m paired.authors.bench $(LESSON_OPTION)
 
 pictures: env ## take the lessons' pictures of TensorBoard and Visdom again, in Chromium; LESSON=05
 	@$(RUN) -m paired.authors.pictures $(LESSON_OPTION)

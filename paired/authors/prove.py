@@ -24,7 +24,7 @@ NOTEBOOKS = [
     f"--nbval-cell-timeout={outputs.CELL_SECONDS}",
     "--nbval-sanitize-with=env/nbval-sanitize.cfg",
 ]  # fmt: skip
-_BROWSER = [sys.executable, "-m", "pytest", "tests", "-m", "browser"]
+BROWSER = [sys.executable, "-m", "pytest", "tests", "-m", "browser"]
 # The tests of what one lesson alone uses, besides those that have its name.
 OWN = {
     "02": ("test_graphs",),
@@ -48,33 +48,40 @@ class Stage:
         return not any(subprocess.run(each, cwd=course.ROOT).returncode for each in self.commands)
 
 
+def validation(lessons: list[course.Lesson], kinds: tuple[str, ...], *tests: str) -> list:
+    """The program that validates notebooks, and runs tests beside them; a list of such programs.
+
+    Where each framework has a Python of its own, a second one validates its notebooks.
+    """
+    commands = []
+    for python in dict.fromkeys(map(course.python, course.FRAMEWORKS)):
+        halves = [half for half in course.FRAMEWORKS if course.python(half) == python]
+        paths = [each.path(half, kind) for each in lessons for kind in kinds for half in halves]
+        notebooks = [str(path) for path in paths if path.exists()]
+        commands.append([python, *PYTEST, *NOTEBOOKS, *tests, *notebooks])
+        tests = ()
+    return commands
+
+
 def stages(number: str = "") -> list[Stage]:
     """What proves the course, or the lesson of this number, in order; without the browser tests.
 
     Raises:
         LookupError: there is no such lesson.
     """
-    lessons, chosen, workers = list(course.lessons()), [], []
     after = _files("test_parity", "test_planted_mistakes")  # they read what the notebooks record
-    tests = ["tests", *(f"--ignore={file}" for file in after)]
+    lessons, tests = list(course.lessons()), ["tests", *(f"--ignore={file}" for file in after)]
     if number:
         lesson = course.lesson(number)
         own = OWN.get(lesson.number, ())
-        lessons, chosen, workers = [lesson], ["-k", " or ".join((lesson.name, *own))], ["-n", "0"]
-        after, tests = after[:1], _files("test_checks", "test_exercises", *own)
-    together = []
-    # One program; where each framework has a Python of its own, a second one for its notebooks.
-    for python in dict.fromkeys(map(course.python, course.FRAMEWORKS)):
-        halves = [half for half in course.FRAMEWORKS if course.python(half) == python]
-        paths = [each.path(h, kind) for each in lessons for kind in course.KINDS for h in halves]
-        notebooks = [str(path) for path in paths if path.exists()]
-        together.append([python, *PYTEST, *NOTEBOOKS, *chosen, *tests, *notebooks])
-        tests = []
+        chosen = ["-k", " or ".join((lesson.name, *own))]
+        lessons, tests = [lesson], [*chosen, *_files("test_checks", "test_exercises", *own)]
+        after = ["-n", "0", *chosen, *after[:1]]
     return [
         Stage("lint", [[os.environ.get("MAKE", "make"), "--no-print-directory", "lint"]]),
-        Stage("every stored output and picture, exercises, checks, and unit tests", together),
-        Stage("both halves of a pair are the same network",
-              [[sys.executable, *PYTEST, *workers, *chosen, *after]]),
+        Stage("every stored output and picture, exercises, checks, and unit tests",
+              validation(lessons, course.KINDS, *tests)),
+        Stage("both halves of a pair are the same network", [[sys.executable, *PYTEST, *after]]),
     ]  # fmt: skip
 
 
@@ -140,7 +147,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--lesson", default="", help="a number, such as 04; else all")
     lesson = parser.parse_args(arguments).lesson
     try:
-        return prove(stages(lesson), None if lesson else _BROWSER)
+        return prove(stages(lesson), None if lesson else BROWSER)
     except LookupError as problem:
         print(problem, file=sys.stderr)
     except KeyboardInterrupt:

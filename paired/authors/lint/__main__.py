@@ -1,0 +1,7 @@
+"""`make lint`, after ruff."""
+
+import sys
+
+from paired.authors import lint
+
+sys.exit(lint.main())
