@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from paired import dashboards, events
 from paired.checks import lesson_06_patients as patients
 from paired.checks.answers import Halves, Number, task
-from paired.checks.judging import NotAttempted, Wrong, call, compare, kind_of, to_numpy
+from paired.checks.judging import NotAttempted, Wrong, call, compare, kind_of, refuse, to_numpy
 from paired.checks.lesson_06_patients import ILLNESSES, STEPS, Patient
 from paired.checks.lesson_06_patients import ward as ward  # the exercise's own
 
@@ -121,45 +121,30 @@ def shown(board: dashboards.TensorBoard, plugin: str, run: str, tag: str) -> lis
 
 
 @task(
-    points=Number(
-        1000,
-        {
-            3000: "is not 3000: a browser would have to draw every point of every run.",
-            10000: "is more than was logged.",
-            500: "is the limit for histograms.",
-        },
-    ),
-    pictures=Number(
-        10,
-        {
-            25: "is not 25: pictures are large, and TensorBoard keeps a sample of them too.",
-            3: "is how many pictures of *one batch* `tf.summary.image` keeps.",
-            1000: "is the limit for scalars.",
-        },
-    ),
-    steps=Number(
-        1,
-        {3: Halves(f"is not 3. {PyTorch.one_step}", f"is not 3. {TensorFlow.one_step}")},
-    ),
-    smoothed=Number(
-        2,
-        {
-            2.5: "is the plain mean: at 0.5 an earlier value counts half as much as the next one.",
-            1.5: "gives the first point the weight of a 0 before it: TensorBoard divides by the "
-            "sum of the weights.",
-            1: "is the point itself.",
-            4: "is the first point.",
-            3: "has the weights in the wrong order: the later value counts more.",
-        },
-    ),
-    stored=Number(
-        2**24,
-        {
-            2**24 + 1: "is what was logged. A scalar is stored as float32, which has 24 bits.",
-            2**24 + 2: "is the other neighbour: a tie goes to the even one.",
-        },
-    ),
-)
+    points=Number(1000, {
+        3000: "is not 3000: a browser would have to draw every point of every run.",
+        10000: "is more than was logged.",
+        500: "is the limit for histograms.",
+    }),
+    pictures=Number(10, {
+        25: "is not 25: pictures are large, and TensorBoard keeps a sample of them too.",
+        3: "is how many pictures of *one batch* `tf.summary.image` keeps.",
+        1000: "is the limit for scalars.",
+    }),
+    steps=Number(1, {3: Halves(*(f"is not 3. {half.one_step}" for half in (PyTorch, TensorFlow)))}),
+    smoothed=Number(2, {
+        2.5: "is the plain mean: at 0.5 an earlier value counts half as much as the next one.",
+        1.5: "gives the first point the weight of a 0 before it: TensorBoard divides by the sum of "
+        "the weights.",
+        1: "is the point itself.",
+        4: "is the first point.",
+        3: "has the weights in the wrong order: the later value counts more.",
+    }),
+    stored=Number(2**24, {
+        2**24 + 1: "is what was logged. A scalar is stored as float32, which has 24 bits.",
+        2**24 + 2: "is the other neighbour: a tie goes to the even one.",
+    }),
+)  # fmt: skip
 def predict(framework) -> str:
     """What TensorBoard shows of what was logged."""
     return "All five are right. The next cell asks TensorBoard."
@@ -203,39 +188,43 @@ def _trained(weights: patients.Weights, batches: list) -> list[dict]:
 
 
 def _view_judged(framework, points: list[events.Point], history: list[dict], parameters) -> None:
-    final = history[-1]["after"]
-    for array, right in zip(framework.arrays(parameters), final, strict=True):
-        if not np.allclose(array, right, rtol=1e-3, atol=1e-4):
-            raise Wrong(
-                "The network is trained otherwise than before: leave the training as it is."
-            )
+    def near(found: list, right: list) -> bool:
+        pairs = zip(found, right, strict=True)
+        return all(np.allclose(*pair, rtol=1e-3, atol=1e-4) for pair in pairs)
+
     losses = [step["loss"] for step in history]
     logged = [point for point in points if (point.kind, point.tag) == ("scalar", "loss")]
-    if len(logged) < len(losses):
-        raise Wrong(f"The event files do not hold all {len(losses)} losses. {_UNFLUSHED}")
     same = [point.step for point in logged] == list(range(len(losses)))
-    if not same or not np.allclose([point.value for point in logged], losses, rtol=1e-3, atol=1e-4):
-        raise Wrong("The scalar `loss` is no longer what it was: leave it as it is.")
-    drawn = [point for point in points if point.kind == "histogram"]
-    if not drawn:
-        others = {point.tag for point in points} - {"loss"}
-        more = f" Of another kind there are {_listed(others)}." if others else ""
-        raise Wrong(f"There is no histogram in the event files.{more}")
-    tags, got = [f"gradient/{name}" for name in parameters], {point.tag for point in drawn}
-    if missing := sorted(set(tags) - got):
-        raise Wrong(f"There is no histogram `{missing[0]}`; those there are {_listed(got)}.")
-    if surplus := sorted(got - set(tags)):
-        raise Wrong(f"The histogram `{surplus[0]}` is one too many: one for each parameter.")
+    tags, drawn = [f"gradient/{name}" for name in parameters], {}
+    for point in points:
+        if point.kind == "histogram":
+            drawn.setdefault(point.tag, []).append(point)
+    others = _listed({point.tag for point in points} - {"loss"})
+    missing, surplus = sorted(set(tags) - set(drawn)), sorted(set(drawn) - set(tags))
+    refuse({
+        "The network is trained otherwise than before: leave the training as it is.": not near(
+            framework.arrays(parameters), history[-1]["after"]
+        ),
+        f"The event files do not hold all {len(losses)} losses. {_UNFLUSHED}":
+            len(logged) < len(losses),
+        "The scalar `loss` is no longer what it was: leave it as it is.": not same
+        or not near([point.value for point in logged], losses),
+        f"There is no histogram in the event files. Of another kind there are: {others}.":
+            not drawn,
+        f"There is no histogram `{missing and missing[0]}`; those there are {_listed(drawn)}.":
+            missing,
+        f"The histogram `{surplus and surplus[0]}` is one too many: one for each parameter.":
+            surplus,
+    })  # fmt: skip
     wanted = list(range(0, len(history), 5))
     for number, tag in enumerate(tags):
-        mine = [point for point in drawn if point.tag == tag]
-        steps = [point.step for point in mine]
+        steps = [point.step for point in drawn[tag]]
         if steps != wanted:
             raise Wrong(
                 f"`{tag}` has histograms at the steps {_few(steps)}; of {len(history)} steps, "
                 f"every fifth from 0 is to have one: {_few(wanted)}."
             )
-        for point in mine:
+        for point in drawn[tag]:
             _histogram_judged(framework, point, number, history)
 
 
@@ -304,29 +293,25 @@ def bug_hunt(framework, log_runs) -> str:
 def _runs_judged(framework, points: list[events.Point], runs: dict) -> None:
     scalars = [point for point in points if (point.kind, point.tag) == ("scalar", "loss")]
     found = {point.run for point in scalars}
-    if not scalars:
-        raise Wrong(f"The event files hold no scalar `loss`. {_UNFLUSHED}")
-    if len(found) == 1 and not found & set(runs):
-        raise Wrong(
-            "All losses are in one folder, and TensorBoard takes a folder for a run: both "
-            "trainings become one line. Give each a folder of its own."
-        )
+    refuse({
+        f"The event files hold no scalar `loss`. {_UNFLUSHED}": not scalars,
+        "All losses are in one folder, and TensorBoard takes a folder for a run: both trainings "
+        "become one line. Give each a folder of its own.":
+            len(found) == 1 and not found & set(runs),
+    })  # fmt: skip
     for name, losses in runs.items():
         mine = [point for point in scalars if point.run == name]
-        if not mine:
-            raise Wrong(
-                f"There is no run `{name}`: log to `folder / name`. Runs: {_listed(found)}."
-            )
-        if len(mine) != len(losses):
-            raise Wrong(f"The run `{name}` holds {len(mine)} losses of {len(losses)}. {_UNFLUSHED}")
-        steps = [point.step for point in mine]
-        if len(set(steps)) == 1:
-            text = f"All {len(mine)} losses of the run `{name}` are at step {steps[0]}."
-            raise Wrong(f"{text} {framework.one_step}")
-        if steps != list(range(len(losses))):
-            raise Wrong(f"The steps of the run `{name}` are {_few(steps)}; they count from 0.")
-        if not np.array_equal([point.value for point in mine], np.float32(losses)):
-            raise Wrong(f"The run `{name}` holds other losses than those it was given.")
+        steps, n = [point.step for point in mine], len(losses)
+        refuse({
+            f"There is no run `{name}`: log to `folder / name`. Runs: {_listed(found)}.": not mine,
+            f"The run `{name}` holds {len(mine)} losses of {n}. {_UNFLUSHED}": len(mine) != n,
+            f"All {n} losses of the run `{name}` are at step {steps and steps[0]}. "
+            f"{framework.one_step}": len(set(steps)) == 1,
+            f"The steps of the run `{name}` are {_few(steps)}; they count from 0.":
+                steps != list(range(n)),
+            f"The run `{name}` holds other losses than those it was given.":
+                [point.value for point in mine] != list(np.float32(losses)),
+        })  # fmt: skip
 
 
 def _pictures_judged(framework, points: list[events.Point], images: np.ndarray) -> None:
@@ -337,10 +322,11 @@ def _pictures_judged(framework, points: list[events.Point], images: np.ndarray) 
         if (point.run, point.tag) != ("images", "digits"):
             where = "`folder` itself" if point.run == "." else f"the run `{point.run}`"
             raise Wrong(f"`{point.tag}` is in {where}; log `digits` to `folder / 'images'`, once.")
-    if len(mine) > 1:
-        raise Wrong(f"`digits` is logged {len(mine)} times; log the batch once, at step 0.")
-    if mine[0].step != 0:
-        raise Wrong(f"`digits` is at step {mine[0].step}; it must be at step 0.")
+    step = mine[0].step
+    refuse({
+        f"`digits` is logged {len(mine)} times; log the batch once, at step 0.": len(mine) > 1,
+        f"`digits` is at step {step}; it must be at step 0.": step != 0,
+    })  # fmt: skip
     got = mine[0].value.mean(axis=-1)  # of a grey picture all channels are the same
     right = framework.pictures(images)
     if got.shape != right.shape:
@@ -351,21 +337,16 @@ def _pictures_judged(framework, points: list[events.Point], images: np.ndarray) 
     if np.abs(got - right * 255 / 16).max() <= 1:
         return
     mistakes = {
-        "Every pixel above 0 is white: floats have to lie between 0 and 1, and these reach 16.": (
-            np.where(right > 0, 255, 0)
-        ),
-        "The picture is almost black: whole numbers have to reach 255, and these reach 16.": right,
+        "Every pixel above 0 is white: floats have to lie between 0 and 1, these lie between 0 and "
+        "16.": np.where(right > 0, 255, 0),
+        "The picture is almost black: in whole numbers 255 is white, and in these 16.": right,
         "White and black have changed places: 16 is white.": 255 - right * 255 / 16,
-        "Rows and columns have changed places.": (
-            framework.pictures(images.transpose(0, 2, 1)) * 255 / 16
-        ),
-        "The brightest pixel is white, whatever it is: 16 is white, and these images reach less.": (
-            right * 255 / right.max()
-        ),
-    }
-    for sentence, mistake in mistakes.items():
-        if np.abs(got - mistake).max() <= 1:
-            raise Wrong(sentence)
+        "Rows and columns have changed places.":
+            framework.pictures(images.transpose(0, 2, 1)) * 255 / 16,
+        "The brightest pixel is white, whatever it is: 16 is white, and these images reach less.":
+            right * 255 / right.max(),
+    }  # fmt: skip
+    refuse({text: np.abs(got - mistake).max() <= 1 for text, mistake in mistakes.items()})
     raise Wrong("The pictures have the right size, and other pixels than the images.")
 
 
@@ -388,8 +369,7 @@ def panel(framework, to_tensorboard, from_tensorboard) -> str:
             lost = call(to_tensorboard, window=_window(lines), folder=folder)
             _lines_judged(what, _logged(what, folder), lines)
             _loss_judged(what, lost, lines)
-            back = call(from_tensorboard, folder=folder)
-            _lines_judged("Back: ", _read_back(back), lines)
+            _lines_judged("Back: ", call(from_tensorboard, folder=folder), lines)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         window = _window({"half": ([0, 1.5, 2], [1.0, 2.0, 3.0])})
         no_step = "One window has a point at x = 1.5, which is no step"
@@ -439,40 +419,32 @@ def _logged(what: str, folder: pathlib.Path) -> dict:
     return lines
 
 
-def _read_back(back) -> dict:
-    """What the way back returns, as lists."""
-    if not isinstance(back, dict):
-        kind = kind_of(back)
-        raise Wrong(f"Back: the result is {kind}; it must be a dict, name to (steps, values).")
-    lines = {}
-    for name, pair in back.items():
-        try:
-            steps, values = (to_numpy(list(part)).tolist() for part in pair)
-            lines[name] = steps, [float(value) for value in values]
-        except Exception:
-            raise Wrong(f"Back: `{name}` must be a pair: its steps, and its values.") from None
-    return lines
-
-
-def _lines_judged(what: str, found: dict, lines: dict) -> None:
+def _lines_judged(what: str, found, lines: dict) -> None:
+    """Raise `Wrong` unless steps and values by name are those of the lines, as float32 has them."""
+    if not isinstance(found, dict):
+        kind = kind_of(found)
+        raise Wrong(f"{what}the result is {kind}; it must be a dict, name to (steps, values).")
     if set(found) != set(lines):
         names = _listed(map(str, found))
         raise Wrong(f"{what}The tags are {names}; the lines are {_listed(lines)}.")
     for name, (steps, values) in lines.items():
-        got, held = found[name]
-        if not len(got) == len(held) == len(steps):
-            gap = " A gap, `null` in JSON, is a point too: NaN." if np.isnan(values).any() else ""
-            raise Wrong(
-                f"{what}`{name}` has {len(got)} steps and {len(held)} values of {len(steps)}.{gap}"
-            )
-        if got == list(range(len(steps))):
-            raise Wrong(f"{what}`{name}` is at steps counted from 0: take those of its `x`.")
-        if got != steps:
-            raise Wrong(f"{what}`{name}` is at other steps than its x.")
-        if not np.array_equal(np.isnan(held), np.isnan(values)):
-            raise Wrong(f"{what}`{name}` is NaN elsewhere than the line has a gap, `null` in JSON.")
-        if not np.array_equal(held, np.float32(values), equal_nan=True):
-            raise Wrong(f"{what}`{name}` has other values than the line.")
+        try:
+            got, held = (to_numpy(list(part)).tolist() for part in found[name])
+            held = [float(value) for value in held]
+        except Exception:
+            raise Wrong(f"{what}`{name}` must be a pair: its steps, and its values.") from None
+        counts = f"{len(got)} steps and {len(held)} values of {len(steps)}"
+        gap = " A gap, `null` in JSON, is a point too: NaN." if np.isnan(values).any() else ""
+        gaps = np.isnan(held).tolist() == np.isnan(values).tolist()
+        refuse({
+            f"{what}`{name}` has {counts}.{gap}": not len(got) == len(held) == len(steps),
+            f"{what}`{name}` is at steps counted from 0: take those of the line.":
+                got == list(range(len(steps))),
+            f"{what}`{name}` is at other steps than the line.": got != steps,
+            f"{what}`{name}` is NaN elsewhere than the line has a gap, `null` in JSON.": not gaps,
+            f"{what}`{name}` has other values than the line.":
+                not np.array_equal(held, np.float32(values), equal_nan=True),
+        })  # fmt: skip
 
 
 def _loss_judged(what: str, lost, lines: dict) -> None:
@@ -480,17 +452,15 @@ def _loss_judged(what: str, lost, lines: dict) -> None:
     values = values[~np.isnan(values)]
     errors = np.abs(values - np.float32(values))
     got = to_numpy(lost)
-    if got.shape != () or got.dtype.kind not in "fiu":
-        kind = kind_of(lost)
-        raise Wrong(f"{what}The result is {kind}; it must be one number, the largest error.")
-    if np.isnan(got):
-        raise Wrong(f"{what}The largest error is NaN: leave gaps out of it.")
+    number = got.shape == () and got.dtype.kind in "fiu"
+    refuse({
+        f"{what}The result is {kind_of(lost)}; it must be one number, the largest error.":
+            not number,
+        f"{what}The largest error is NaN: leave gaps out of it.": number and np.isnan(got),
+        f"{what}The largest error is not 0, although float32 holds these values exactly: compare "
+        "in float64.": number and got != 0 and not errors.any(),
+    })  # fmt: skip
     if not errors.any():
-        if got != 0:
-            raise Wrong(
-                f"{what}The largest error is not 0, although float32 holds these values exactly: "
-                "compare in float64."
-            )
         return
     mistakes = {
         "is 0: compare with the float32 that the event holds, and in float64. NumPy computes "
@@ -541,27 +511,22 @@ def _evidence(patient: Patient, points: list[events.Point], signs: dict[str, str
     for illness, sign in patients.SIGNS.items():
         tag = signs[illness]
         mine = [point for point in scalars if point.tag == tag]
-        if not mine:
-            there = _listed({point.tag for point in scalars})
-            raise Wrong(
-                f"The event files hold no scalar `{tag}`, the sign of {illness}; they hold "
-                f"{there}. {_UNFLUSHED}"
-            )
+        there = _listed({point.tag for point in scalars})
         steps = [point.step for point in mine]
-        if len(set(steps)) < len(steps):
-            twice = next(step for step in steps if steps.count(step) > 1)
-            raise Wrong(f"`{tag}` has more than one point at step {twice}.")
-        followed = len(steps) >= _FEWEST and min(steps) == 0 and max(steps) >= STEPS - _END
-        if illness != "leak" and not followed:
-            raise Wrong(
-                f"`{tag}` has {len(steps)} points, from step {min(steps)} to {max(steps)}: follow "
-                f"the training from step 0 to its end at step {STEPS - 1}, at {_FEWEST} steps or "
-                "more."
-            )
-        if strange := sorted(set(steps) - set(patient._history)):
-            raise Wrong(
-                f"`{tag}` has a point at step {strange[0]}; there are {STEPS} steps, from 0."
-            )
+        first, last = min(steps, default=0), max(steps, default=0)
+        twice = [step for step in steps if steps.count(step) > 1]
+        strange = sorted(set(steps) - set(patient._history))
+        followed = len(steps) >= _FEWEST and first == 0 and last >= STEPS - _END
+        refuse({
+            f"The event files hold no scalar `{tag}`, the sign of {illness}; they hold {there}. "
+            f"{_UNFLUSHED}": not mine,
+            f"`{tag}` has more than one point at step {twice and twice[0]}.": twice,
+            f"`{tag}` has {len(steps)} points, from step {first} to {last}: follow the training "
+            f"from step 0 to its end at step {STEPS - 1}, at {_FEWEST} steps or more.":
+                illness != "leak" and not followed,
+            f"`{tag}` has a point at step {strange and strange[0]}; there are {STEPS} steps, from "
+            "0.": strange,
+        })  # fmt: skip
         chart, values = charts(*steps), np.array([float(point.value) for point in mine])
         if any(_same(values, quantity(chart)) for quantity in sign.right):
             continue

@@ -161,9 +161,7 @@ def _weights(rng: np.random.Generator, illness: str, dead: int) -> Weights:
     return weights
 
 
-@functools.cache
-def _digits() -> data.Digits:
-    return data.digits()
+_digits = functools.cache(data.digits)
 
 
 def _images(rng: np.random.Generator, illness: str) -> tuple[np.ndarray, ...]:
@@ -285,12 +283,13 @@ class Chart:
             last = zip(*(forward(weights, block)[-2:] for block in blocks), strict=True)
             units, logits = map(np.concatenate, last)
             right, off = logits.argmax(axis=1) == y, units == 0
-            rows.append((cross_entropy(logits, y), right.mean(), off.all(axis=0).mean(), off.mean()))
+            dead = off.all(axis=0).mean()
+            rows.append((cross_entropy(logits, y), right.mean(), dead, off.mean()))
         return Seen(*np.transpose(rows))
 
-    def norm(self, part: slice = slice(None)) -> np.ndarray:
-        """The norm of the gradients of some parameters, all of them together."""
-        return np.sqrt((self.norms[:, part] ** 2).sum(axis=1))
+    def norm(self) -> np.ndarray:
+        """The norm of all gradients together."""
+        return np.sqrt((self.norms**2).sum(axis=1))
 
     def growth(self) -> np.ndarray:
         """The gradient of the first layer's weights over the last one's; NaN where both are 0."""
@@ -320,108 +319,70 @@ class Sign(NamedTuple):
 
 
 SIGNS = {
-    "learning rate too high": Sign(
-        (lambda c: c.batch, lambda c: c.train.loss),
-        {
-            "is the loss on the test images: begin with the training loss.": lambda c: c.test.loss,
-            "is the norm of the gradients, which other illnesses enlarge too.": Chart.norm,
-            "is an accuracy, which hides how far the loss jumps.": lambda c: c.train.accuracy,
-            "is the accuracy on the test images: log a training loss.": lambda c: c.test.accuracy,
-        },
-        "is not a loss of this patient: log the loss of the batch, or of all training images.",
-    ),
-    "overfitting": Sign(
-        (
-            lambda c: c.test.loss,
-            lambda c: c.test.loss - c.batch,
-            lambda c: c.test.loss - c.train.loss,
-        ),
-        {
-            "is the loss of the batch, which says nothing of other images.": lambda c: c.batch,
-            "is the loss on the training images, which says nothing of others.": (
-                lambda c: c.train.loss
-            ),
-            "is an accuracy: it stays where it is while the network grows too sure of its "
-            "mistakes. Log the loss.": lambda c: c.test.accuracy,
-            "is the accuracy on the training images, which says nothing of others.": (
-                lambda c: c.train.accuracy
-            ),
-            "is a sum over the test images: log their mean.": (
-                lambda c: c.test.loss * len(c.images[1])
-            ),
-        },
-        "is not the loss on the test images, the mean cross-entropy of all of them, nor that minus "
-        "the training loss.",
-    ),
-    "dead units": Sign(
-        (
-            lambda c: c.test.dead,
-            lambda c: c.test.dead * WIDTH,
-            lambda c: c.train.dead,
-            lambda c: c.train.dead * WIDTH,
-        ),
-        {
-            "is the share of zeros: a healthy unit of ReLU is 0 for about half of the images, a "
-            "dead one for every image.": lambda c: np.stack([c.test.zeros, c.train.zeros]),
-            "is the share of the units that are alive: log that of the dead ones.": (
-                lambda c: 1 - c.test.dead
-            ),
-            "is the number of the units that are alive: log that of the dead ones.": (
-                lambda c: (1 - c.test.dead) * WIDTH
-            ),
-            "is 0 throughout: look at what comes out of ReLU, the last layer but one.": lambda c: 0,
-        },
-        "is not the share of ReLU's units that are 0 for every image, nor their number.",
-    ),
-    "exploding gradients": Sign(
-        (
-            Chart.norm,
-            Chart.growth,
-            lambda c: c.norms[:, 0],
-            lambda c: c.norms.max(axis=1),
-            lambda c: np.log10(c.norm()),
-        ),
-        {
-            "is upside down: what explodes is the first layer's gradient, on the last one's.": (
-                lambda c: 1 / c.growth()
-            ),
-            "is the square of the norm: take its root.": lambda c: c.norm() ** 2,
-            "is the sum of the norms of all: for the norm of all together add their squares.": (
-                lambda c: c.norms.sum(axis=1)
-            ),
-            "is the gradient of the last layer alone, where nothing has grown yet.": (
-                lambda c: c.norms[:, -2]
-            ),
-            "is the gradient of the last biases alone, where nothing has grown yet.": (
-                lambda c: c.norms[:, -1]
-            ),
-        },
-        "is not the norm of the gradients, the root of the sum of the squares of all of them, nor "
-        "that of the first layer over that of the last.",
-    ),
-    "leak": Sign(
-        (
-            Chart.leaked,
-            lambda c: c.leaked() / len(c.images[1]),
-            lambda c: c.leaked() / len(c.images[0]),
-        ),
-        {
-            "is 0 for a patient with a leak: look for each test image among all training images, "
-            "not only at the same place.": lambda c: 0,
-            # Mostly 0, but chance puts one of them there for one patient in ten.
-            "counts only the images at the same place: look for each test image among all training "
-            "images.": Chart.in_place,
-            "counts the images that are *not* among the training images.": (
-                lambda c: len(c.images[1]) - c.leaked()
-            ),
-            "compares pixels, not images.": lambda c: np.isin(*c.images[::-1]).sum(),
-            "counts every test image. Compare images, not labels or pixels.": (
-                lambda c: len(c.images[1])
-            ),
-        },
-        "is not the number of test images that are among the training images, nor their share.",
-    ),
-}
+    "learning rate too high": Sign((lambda c: c.batch, lambda c: c.train.loss), {
+        "is the loss on the test images: begin with the training loss.": lambda c: c.test.loss,
+        "is the norm of the gradients, which other illnesses enlarge too.": Chart.norm,
+        "is an accuracy, which hides how far the loss jumps.": lambda c: c.train.accuracy,
+        "is the accuracy on the test images: log a training loss.": lambda c: c.test.accuracy,
+    }, "is not a loss of this patient: log the loss of the batch, or of all training images."),
+    "overfitting": Sign((
+        lambda c: c.test.loss, lambda c: c.test.loss - c.batch,
+        lambda c: c.test.loss - c.train.loss,
+    ), {
+        "is the loss of the batch, which says nothing of other images.": lambda c: c.batch,
+        "is the loss on the training images, which says nothing of others.":
+            lambda c: c.train.loss,
+        "is an accuracy: it stays where it is while the network grows too sure of its mistakes. "
+        "Log the loss.": lambda c: c.test.accuracy,
+        "is the accuracy on the training images, which says nothing of others.":
+            lambda c: c.train.accuracy,
+        "is a sum over the test images: log their mean.":
+            lambda c: c.test.loss * len(c.images[1]),
+    }, "is not the loss on the test images, the mean cross-entropy of all of them, nor that minus "
+       "the training loss."),
+    "dead units": Sign((
+        lambda c: c.test.dead, lambda c: c.test.dead * WIDTH, lambda c: c.train.dead,
+        lambda c: c.train.dead * WIDTH,
+    ), {
+        "is the share of zeros: a healthy unit of ReLU is 0 for about half of the images, a dead "
+        "one for every image.": lambda c: np.stack([c.test.zeros, c.train.zeros]),
+        "is the share of the units that are alive: log that of the dead ones.":
+            lambda c: 1 - c.test.dead,
+        "is the number of the units that are alive: log that of the dead ones.":
+            lambda c: (1 - c.test.dead) * WIDTH,
+        "is 0 throughout: look at what comes out of ReLU, the last layer but one.": lambda c: 0,
+    }, "is not the share of ReLU's units that are 0 for every image, nor their number."),
+    "exploding gradients": Sign((
+        Chart.norm, Chart.growth, lambda c: c.norms[:, 0], lambda c: c.norms.max(axis=1),
+        lambda c: np.log10(c.norm()),
+    ), {
+        "is upside down: what explodes is the first layer's gradient, on the last one's.":
+            lambda c: 1 / c.growth(),
+        "is the square of the norm: take its root.": lambda c: c.norm() ** 2,
+        "is the sum of the norms of all: for the norm of all together add their squares.":
+            lambda c: c.norms.sum(axis=1),
+        "is the gradient of the last layer alone, where nothing has grown yet.":
+            lambda c: c.norms[:, -2],
+        "is the gradient of the last biases alone, where nothing has grown yet.":
+            lambda c: c.norms[:, -1],
+    }, "is not the norm of the gradients, the root of the sum of the squares of all of them, nor "
+       "that of the first layer over that of the last."),
+    "leak": Sign((
+        Chart.leaked, lambda c: c.leaked() / len(c.images[1]),
+        lambda c: c.leaked() / len(c.images[0]),
+    ), {
+        "is 0 for a patient with a leak: look for each test image among all training images, not "
+        "only at the same place.": lambda c: 0,
+        # Mostly 0, but chance puts one of them there for one patient in ten.
+        "counts only the images at the same place: look for each test image among all training "
+        "images.": Chart.in_place,
+        "counts the images that are *not* among the training images.":
+            lambda c: len(c.images[1]) - c.leaked(),
+        "compares pixels, not images.": lambda c: np.isin(*c.images[::-1]).sum(),
+        "counts every test image. Compare images, not labels or pixels.":
+            lambda c: len(c.images[1]),
+    }, "is not the number of test images that are among the training images, nor their share."),
+}  # fmt: skip
 
 # What speaks against a diagnosis, not what would be right; `{}` is its sign's tag.
 _OBJECTIONS = {
