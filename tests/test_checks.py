@@ -1,42 +1,19 @@
 """Every exercise knows whether it is solved, whatever the student's code does."""
 
-import contextlib
-import dataclasses
-import importlib
-import io
 import signal
-import subprocess
-import sys
 import threading
 import time
 import types
 
-from paired import checks, course
+from paired import checks
 from paired.authors import exercises, files
 from paired.checks import answers, judging, markers
 
-import matplotlib
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from mistakes import run
 from nbformat import v4
 
-LESSONS = tuple(
-    lesson.name
-    for lesson in course.lessons()
-    if not importlib.util.find_spec(f"mistakes.lesson_{lesson.number}")
-)
-# A framework is imported once, and an exercise solved once: the tests of one stay on one worker.
-HALVES = [
-    pytest.param(
-        (lesson, framework),
-        id=f"{lesson}-{framework}",
-        marks=pytest.mark.xdist_group(f"checks-{framework}"),
-    )
-    for lesson in LESSONS
-    for framework in course.FRAMEWORKS
-]
 STUB = "def double(x):\n    return ...  # your code here"
 SOLVED = """def double(x):
     # BEGIN SOLUTION
@@ -61,8 +38,8 @@ ADAPTER = types.SimpleNamespace(name="pytorch")
 
 def double(framework, double) -> str:
     x = np.arange(1.0, 4.0)
-    result = checks.call(double, x=x.copy())
-    checks.compare("The result", result, 2 * x, shape_note="one for each number.",
+    result = judging.call(double, x=x.copy())
+    judging.compare("The result", result, 2 * x, shape_note="one for each number.",
                    mistakes={"is the square.": x * x})  # fmt: skip
     return "Twice as much."
 
@@ -370,108 +347,3 @@ def test_declared_answers_come_first_and_the_function_gets_the_rest(tmp_path):
 def test_load_says_what_is_not_there(lesson, framework, message):
     with pytest.raises(LookupError, match=message):
         checks.load(lesson, framework)
-
-
-# The exercises of the course
-
-
-def exercise(lesson: str, framework: str, change=markers.solution) -> tuple[dict, str]:
-    """The tasks after running the exercise with `change` made to each answer; what was printed."""
-    namespace = {"__name__": "__main__"}
-    path = course.ROOT / "solutions" / f"{lesson}_{framework}.ipynb"
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        for cell in files.read(path).cells:
-            if cell.cell_type == "code":
-                run(change(cell.source), f"{framework}-{cell.id}", namespace)
-    return vars(namespace["tasks"]), printed.getvalue()
-
-
-@dataclasses.dataclass
-class Half:
-    """One half of a lesson's exercise, solved."""
-
-    lesson: str
-    framework: str
-    tasks: dict[str, checks.Task]
-    verdicts: dict[str, str]
-    printed: str
-
-
-@pytest.fixture(scope="module")
-def half(request):
-    matplotlib.use("agg")
-    lesson, framework = request.param
-    tasks, printed = exercise(lesson, framework)
-    yield Half(lesson, framework, tasks, {n: task.verdict for n, task in tasks.items()}, printed)
-    # Some exercises set the default precision of a framework: set it back.
-    if keras := sys.modules.get("keras"):
-        keras.config.set_floatx("float32")
-        keras.config.set_dtype_policy("float32")
-    if torch := sys.modules.get("torch"):
-        torch.set_default_dtype(torch.float32)
-    # TensorBoard's library that was told to do without TensorFlow cannot write for it any more:
-    # let the other half import it anew.
-    if sys.modules.pop("tensorboard.compat.notf", None):
-        for name in [name for name in sys.modules if name.partition(".")[0] == "tensorboard"]:
-            del sys.modules[name]
-    plt.close("all")
-
-
-def _answers(half):
-    module = importlib.import_module(f"wrong_answers.lesson_{half.lesson[:2]}_{half.framework}")
-    return module.wrong
-
-
-each_half = pytest.mark.parametrize("half", HALVES, indirect=True, scope="module")
-
-
-@each_half
-def test_the_solution_passes_and_so_do_other_right_answers(half):
-    assert half.verdicts == dict.fromkeys(half.tasks, "Solved")
-    assert half.printed.count("Solved: ") == len(half.tasks)
-    for name, given in _answers(half).right:
-        said, reason = verdict(half.tasks[name], *given)
-        assert (name, given, said) == (name, given, "Solved"), reason
-
-
-@each_half
-def test_the_untouched_exercise_is_not_attempted(half):
-    tasks, printed = exercise(half.lesson, half.framework, markers.stub)
-    verdicts = {name: task.verdict for name, task in tasks.items()}
-    assert verdicts == dict.fromkeys(half.tasks, "Not attempted")
-    assert printed.count("Not attempted: ") == len(tasks)
-
-
-@each_half
-def test_every_wrong_answer_brings_its_own_message(half):
-    wrong = _answers(half)
-    for name, given, message in wrong.all:
-        said = verdict(half.tasks[name], *given)
-        assert (name, given, *said) == (name, given, "Wrong", message)
-    counts = {name: sum(name == each for each, _, _ in wrong.all) for name in half.tasks}
-    assert min(counts.values()) >= 3, counts
-
-
-@each_half
-def test_no_task_of_the_course_lets_an_answer_raise(half):
-    nasty = [answer(source) for source, _ in NASTY.values()]
-    for task in half.tasks.values():
-        task.check(*[None] * 7)
-        assert task.reason.startswith("Call it as ")
-        takes = task.reason.count(",") + 1
-        for wrong in nasty:
-            task.check(*[wrong] * takes)
-            assert (task.name, task.verdict) == (task.name, "Wrong")
-
-
-@each_half
-def test_loading_the_checks_imports_no_framework(half):
-    program = (
-        f"from paired import checks; tasks = checks.load({half.lesson!r}, {half.framework!r})\n"
-        "next(iter(vars(tasks).values())).check()\n"
-        "import sys; print(sorted({'torch', 'tensorflow', 'keras'} & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=course.ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.splitlines()[-1] == "[]"

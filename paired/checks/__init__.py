@@ -35,18 +35,6 @@ from paired import course
 from paired.checks import adapters, markers
 from paired.checks.answers import resolve
 from paired.checks.judging import NotAttempted, Wrong
-from paired.checks.judging import (
-    call as call,
-)
-from paired.checks.judging import (
-    close as close,
-)
-from paired.checks.judging import (
-    compare as compare,
-)
-from paired.checks.judging import (
-    to_numpy as to_numpy,
-)
 
 SOLVED, NOT_ATTEMPTED, WRONG = "Solved", "Not attempted", "Wrong"
 # Far more than any check needs, even on a machine that a whole class shares.
@@ -71,9 +59,6 @@ def load(lesson: str, framework: str) -> "Tasks":
     lesson_checks = importlib.import_module(module)
     name = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}[framework]
     adapter = getattr(lesson_checks, name, getattr(adapters, name))()
-    if old := getattr(lesson_checks, "ADAPTERS", None):
-        adapter = old[framework]()
-        adapter.name = framework
     file = f"{lesson}_{framework}.ipynb"
     functions = (resolve(each, framework) for each in lesson_checks.TASKS)
     return Tasks(**{check.__name__: Task(check, adapter, file) for check in functions})
