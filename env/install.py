@@ -217,6 +217,8 @@ class Builder(Steps):
             InstallError: there is a trouble that pip would meet too.
         """
         settings = pip_settings.read(self.words(self.pip("config", "list")))
+        usual = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
+        settings.setdefault("index-url", self.words([self.python, "-c", usual]).strip())
         pip_settings.constrain(self.variables, self.root, settings)
         alone = sorted(pip_settings.PIP_ALONE & set(settings))
         if alone:

@@ -71,6 +71,10 @@ def tell_uv(settings, root, variables):
     if "proxy" in settings:  # wins over these, which win over ALL_PROXY
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
             variables[name] = settings["proxy"]
+    # Of one version uv takes the file of the first index that has it, pip the best of all. Another
+    # index may have a poorer one, such as a package without its compiled part.
+    if settings.get("index-url") and settings.get("extra-index-url", "").strip():
+        variables["UV_INDEX"] = f"{settings['index-url']} {variables['UV_INDEX']}"
     bundle = variables.get("REQUESTS_CA_BUNDLE") or variables.get("CURL_CA_BUNDLE")
     if bundle and not settings.get("cert"):
         variables["SSL_CERT_DIR" if os.path.isdir(bundle) else "SSL_CERT_FILE"] = bundle

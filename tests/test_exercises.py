@@ -86,11 +86,10 @@ class Half:
     def judge(self, attempt: mistakes.Attempt) -> tuple[str, str]:
         """The verdict on an attempt, and its reason."""
         task = self.tasks[attempt.task]
-        if isinstance(attempt.change, dict):
-            answers = self.namespace | attempt.change
-        else:
-            source = mistakes.changed(self.sources[attempt.task], attempt.change)
-            answers = mistakes.run(source, "answer-cell", dict(self.namespace))
+        by_name = attempt.change if isinstance(attempt.change, dict) else {}
+        source = mistakes.changed(self.sources[attempt.task], () if by_name else attempt.change)
+        # Cells after the answer's may have used its names for something else.
+        answers = mistakes.run(source, "answer-cell", dict(self.namespace)) | by_name
         with contextlib.redirect_stdout(io.StringIO()):
             task.check(*(answers[name] for name in task.names))
         return task.verdict, task.reason

@@ -59,7 +59,7 @@ place(
     ("`gpus` is 1, not ", *map("int({})".format, seen)),
     ("`gpus` is 1, not 0: count those", *map("int({})".format, built)),
     ("built for a GPU need not see one.", "", "len(tf.config.list_physical_devices())"),
-    ("`gpus` is a `list`, not 0", "", 'tf.config.list_physical_devices("GPU")'),
+    ("`gpus` is [], not 0", "", 'tf.config.list_physical_devices("GPU")'),
     ("`gpus` is 0, not 1", "", 'len(tf.config.list_physical_devices("gpu"))'),
 )
 place(
@@ -214,7 +214,7 @@ rows(
     (early, EARLY, '"rc" not in version and "dev" not in version'),
     (early, EARLY, '"rc" not in version and "b" not in version'),
     ("`+cpu` only names the build.", EARLY, f'{EARLY} and "+" not in version'),
-    ("as it stands there, or `None`; it is a `list`.", NEWEST, "fit"),
+    ("as it stands there, or `None`; it is ['", NEWEST, "fit"),
     ("it is a `Version`.", NEWEST, "max(map(Version, fit), default=None)"),
     ("as it stands there, or `None`; it is 'None'.", "default=None", 'default="None"'),
     ("it is '", "max(fit", 'max((version.split("+")[0] for version in fit)'),
