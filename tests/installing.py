@@ -45,7 +45,9 @@ def write_wheel(folder: pathlib.Path, name: str, version: str, program: str = ""
     folder.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
         for path, text in files.items():
-            wheel.writestr(path, text)
+            entry = zipfile.ZipInfo(path)
+            entry.external_attr = 0o100755 << 16  # or a program could not be run
+            wheel.writestr(entry, text)
 
 
 def small_course(folder: pathlib.Path) -> pathlib.Path:

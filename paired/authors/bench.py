@@ -71,9 +71,9 @@ def _say(name: str, value: float, remark: str = "") -> None:
 
 
 def _measure(number: str) -> None:
+    lessons = [course.lesson(number)] if number else list(course.lessons())
     # The first reader of the frameworks' files waits for the disk.
     seconds([sys.executable, "-c", "import nbclient, tensorflow, torch"])
-    lessons = [course.lesson(number)] if number else list(course.lessons())
     kinds, total = ("notebooks", "solutions"), 0.0
     print("\nSeconds, as a bare script")
     for path in (path for each in lessons for kind in kinds for path in each.paths(kind)):
