@@ -1,5 +1,6 @@
 """Debuggers typed into by hand, in JupyterLab; its visual debugger; Debugger V2 in TensorBoard."""
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -174,9 +175,14 @@ def tensorboard(tmp_path):
 
 
 def test_debugger_v2_shows_alerts_and_executions_without_the_internet(tensorboard, page, tmp_path):
+    alerts, wanted = page.locator(".alerts-container"), re.compile(r"Alerts\s*3\s*NaN/∞\s*∞: 3")
     page.goto(f"{tensorboard}#debugger-v2")
-    alerts = page.locator(".alerts-container")
-    expect(alerts).to_contain_text(re.compile(r"Alerts\s*3\s*NaN/∞\s*∞: 3"), timeout=60_000)
+    for _ in range(6):  # the page asks once, when the server may still be reading
+        with contextlib.suppress(AssertionError):
+            expect(alerts).to_contain_text(wanted, timeout=10_000)
+            break
+        page.reload()
+    expect(alerts).to_contain_text(wanted)
     expect(page.locator(".focus-execution-container")).to_contain_text("__inference_half_log_")
     graph_executions = page.locator(".tensor-container")
     expect(graph_executions.first).to_contain_text(re.compile(r"Log:0.*float32.*NaN", re.DOTALL))

@@ -22,7 +22,7 @@
   };
 
   const activate = async (app, tracker, registry) => {
-    const { linkIcon } = await load("@jupyterlab/ui-components");
+    const { editIcon, linkIcon } = await load("@jupyterlab/ui-components");
     const settings = await registry.load("paired-view:plugin");
     const linked = () => settings.composite.linked;
     const style = document.head.appendChild(document.createElement("style")).sheet;
@@ -146,7 +146,8 @@
       execute: () => settings.set("linked", !linked()),
     });
     app.commands.addCommand("paired-view:exercise", {
-      label: "Lesson ⇄ exercise",
+      label: args => (args.toolbar ? "" : "Lesson ⇄ exercise"),
+      icon: args => (args.toolbar ? editIcon : undefined),
       caption: "Open the exercise on the side of its lesson, or the lesson (Alt E)",
       isEnabled: () => Boolean(current()),
       execute: () => {
