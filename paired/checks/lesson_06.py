@@ -312,6 +312,8 @@ def _runs_judged(framework, points: list[events.Point], runs: dict) -> None:
             f"The run `{name}` holds other losses than those it was given.":
                 [point.value for point in mine] != list(np.float32(losses)),
         })  # fmt: skip
+    if surplus := sorted(found - set(runs)):
+        raise Wrong(f"The losses in `{surplus[0]}` are too many: each run has a folder of its own.")
 
 
 def _pictures_judged(framework, points: list[events.Point], images: np.ndarray) -> None:
@@ -362,9 +364,14 @@ def panel(framework, to_tensorboard, from_tensorboard) -> str:
     }
     exact["test"][1][2] = math.nan  # a gap in the line
     exact["train"][1][4] = 0.0  # and none
-    fine = {"fine": _line(rng, rng.uniform(0.5, 3, size=8), first=3)}
-    fine["fine"][1][3] *= 1e6
-    for what, lines in (("", exact), ("Where values need float64: ", fine)):
+    # Most errors are in the first line, and the largest to either side once.
+    values = rng.uniform(0.5, 3, size=45) * np.repeat([1e6, 1], [40, 5])
+    fine, turned = (
+        {"fine": _line(rng, side[:40], first=3), "later": _line(rng, side[40:], first=3)}
+        for side in (values, -values)
+    )
+    need = "Where values need float64: "
+    for what, lines in (("", exact), (need, fine), (need, turned)):
         with _folder() as folder:
             lost = call(to_tensorboard, window=_window(lines), folder=folder)
             _lines_judged(what, _logged(what, folder), lines)
@@ -450,7 +457,8 @@ def _lines_judged(what: str, found, lines: dict) -> None:
 def _loss_judged(what: str, lost, lines: dict) -> None:
     values = np.concatenate([values for _, values in lines.values()])
     values = values[~np.isnan(values)]
-    errors = np.abs(values - np.float32(values))
+    signed = values - np.float32(values)
+    errors = np.abs(signed)
     got = to_numpy(lost)
     number = got.shape == () and got.dtype.kind in "fiu"
     refuse({
@@ -468,6 +476,9 @@ def _loss_judged(what: str, lost, lines: dict) -> None:
         "is a sum: the largest is asked for.": errors.sum(),
         "is a mean: the largest is asked for.": errors.mean(),
         "is relative: the difference itself is asked for.": (errors / np.abs(values)).max(),
+        "is that of the last line alone: the largest of all lines is asked for.": errors[-5:].max(),
+        "is the largest of y - float32(y), which may be below 0: take `abs`.": signed.max(),
+        "is the largest of float32(y) - y, which may be below 0: take `abs`.": (-signed).max(),
     }
     compare(f"{what}The largest error", float(got), errors.max(), mistakes=mistakes)
 
