@@ -4,10 +4,10 @@ import functools
 import json
 import types
 
-from paired import dashboards
+from paired import dashboards, events
 from paired.checks import lesson_06
 from paired.checks import lesson_06_patients as patients
-from paired.checks.judging import to_numpy
+from paired.checks.judging import Wrong, to_numpy
 
 import numpy as np
 import pytest
@@ -119,6 +119,37 @@ def test_what_heals_an_illness_does_not_heal_another(seat):
         healed = examined(seat, illness, treat).batch[LAST].mean()
         assert healed < min(0.8, chart(seat, illness).batch[LAST].mean() - 0.2)
     assert examined(seat, "exploding gradients", lower_the_rate).batch[LAST].mean() > 2
+
+
+@each_seat
+@pytest.mark.parametrize("illness", patients.SIGNS)
+def test_what_shows_an_illness_is_told_from_what_only_looks_like_it(seat, illness):
+    patient = patients.Patient(BARE, seat, 0, "dead units", "leak", dead=24)
+    for _ in patient.train():
+        pass
+    steps = list(range(0, patients.STEPS, 12))
+    now, sign = patients.Chart(patient, steps), patients.SIGNS[illness]
+
+    def said(quantity) -> str:
+        """What the check says of a quantity as the sign of this illness."""
+        shown = {each: right[0](now) for each, (right, *_) in patients.SIGNS.items()}
+        shown[illness] = np.atleast_2d(quantity)[0]
+        points = [
+            events.Point(".", "scalar", tag, step, value)
+            for tag, values in shown.items()
+            for step, value in zip(steps, np.broadcast_to(values, len(steps)), strict=True)
+        ]
+        try:
+            lesson_06._evidence(patient, points, {each: each for each in shown})
+        except Wrong as wrong:
+            return str(wrong)
+        return ""
+
+    assert not any(said(quantity(now)) for quantity in sign.right)
+    for sentence, quantity in sign.mistakes.items():
+        if "only the images at the same place" not in sentence:  # mostly none is there
+            assert said(quantity(now)) == f"`{illness}`, the sign of {illness}, {sentence}"
+    assert said(np.full(len(steps), 0.7)).endswith(sign.otherwise)
 
 
 @pytest.mark.parametrize("name", patients.FRAMEWORKS)
