@@ -11,11 +11,20 @@ import itertools
 import logging
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from paired.checks import adapters
 from paired.checks.answers import Choice, Halves, Number, task
-from paired.checks.judging import Wrong, call, close, compare, kind_of, parts, to_numpy
+from paired.checks.judging import (
+    Wrong,
+    call,
+    close,
+    compare,
+    kind_of,
+    parts,
+    refuse,
+    to_numpy,
+)
 
 import numpy as np
 
@@ -129,7 +138,7 @@ class PyTorch(adapters.PyTorch):
         right = torch.autograd.grad(expected(scale)[1].sum(), twin.hidden.weight)
         weight = model.hidden.weight  # added, zero times: where no graph leads to it
         got = torch.autograd.grad(result[1].sum() + 0 * weight.sum(), weight)
-        _refuse({
+        refuse({
             "The output is right and its gradient is not: the change has to be part of the graph, "
             "not made under `no_grad` or on `.data`.": not close(*map(to_numpy, got + right)),
             "`probe` calls `eval()` or `train()`, and the model stays in that mode.": (
@@ -193,7 +202,7 @@ class PyTorch(adapters.PyTorch):
         branches = any("cond" in each for each in operations)
         outside = {each.split(".")[1] for each in operations if "." in each}
         x = np.array([0.0, limit, -limit])  # its mean is 0
-        _refuse({
+        refuse({
             "The branches are the wrong way round: `torch.cond` takes the true first.": (
                 all(took != high for _, high, took in taken)
             ),
@@ -323,7 +332,7 @@ class TensorFlow(adapters.TensorFlow):
         self._stays_in_the_graph("augment", concrete)
         words = "is mirrored" if mirrored[0] else "stays as it is"
         turns, traces = itertools.pairwise(mirrored), augment.experimental_get_tracing_count()
-        _refuse({
+        refuse({
             f"The count is 1 in each of {calls} calls: Python adds while the function is traced, "
             "and the graph holds the sum.": counts == [1] * calls,
             f"The count after calls 1, 2 and 3 is {counts[0]}, {counts[1]}, {counts[2]}.": (
@@ -339,7 +348,7 @@ class TensorFlow(adapters.TensorFlow):
             ),
             f"{calls} images of one shape brought {traces} traces; one should do.": traces != 1,
         })  # fmt: skip
-        _refuse({
+        refuse({
             "An image of another shape is traced anew, and the count is lost then.": (
                 self._count(augment(self.tensor(np.ones((5, 2), "float32")))[1]) != calls + 1
             ),
@@ -491,11 +500,11 @@ def parameters_behind(framework, parameters_behind) -> str:
         if not isinstance(found, list | tuple | set):
             raise Wrong(f"The result must be a list of parameters; it is {kind_of(found)}.")
         ids, wanted = list(map(id, found)), set(map(id, right))
-        _refuse({sentence: id(other) in ids for sentence, other in wrong.items()})
+        refuse({sentence: id(other) in ids for sentence, other in wrong.items()})
         if strange := [kind_of(thing) for thing in found if id(thing) not in wanted]:
             note = f"which is no parameter: {framework.leaf_note}"
             raise Wrong(f"The list holds {strange[0]}, {note}")
-        _refuse({
+        refuse({
             "The list holds a parameter more than once: it is used more than once.": (
                 len(ids) > len(set(ids))
             ),
@@ -578,13 +587,6 @@ def _regress(
         losses.append(((x @ (new if after else w) - y) ** 2).mean())
         w = new
     return np.array(losses), w
-
-
-def _refuse(faults: Mapping[str, object]) -> None:
-    """Raise `Wrong` with the first sentence that is true."""
-    for sentence, at_fault in faults.items():
-        if at_fault:
-            raise Wrong(sentence)
 
 
 @contextlib.contextmanager

@@ -17,10 +17,9 @@ def rows(task: Mistakes, *table: tuple[str, ...], halves: tuple[str, ...] = HALV
 
 def place(task: Mistakes, pytorch: str, tensorflow: str, *table: tuple[str, str, str]) -> None:
     """Add changes of one place, by what stands there instead in each half; "" for no change."""
+    brings = task.replacing(pytorch, tensorflow)
     for says, *instead in table:
-        for half, old, new in zip(HALVES, (pytorch, tensorflow), instead, strict=True):
-            if new:
-                task.brings(says, **{half: (old, new)})
+        brings(says, *(new or None for new in instead))
 
 
 predict = Mistakes("predict")

@@ -136,37 +136,30 @@ loss = bug_hunt.replacing(*LOSS)
 append = bug_hunt.replacing("append(y_hat)", "append(y_hat)")
 
 
-def buffered(says: str, pytorch: str, tensorflow: str, target: str = "") -> None:
-    """The bug of one buffer, kept in another way."""
-    bug_hunt.brings(
-        says,
-        pytorch=(
-            LOOP, LOOP + "    buffer = torch.empty(len(batches[0]), dtype=X.dtype)\n",
-            f"y_hat = {Y_HAT[0]}", "y_hat = torch.mv(X[batch], w, out=buffer)",
-            "append(y_hat)", f"append({pytorch})",
-        ),
-        tensorflow=(
-            LOOP, LOOP + "    buffer = tf.Variable(tf.zeros(len(batches[0]), X.dtype))\n",
-            f"y_hat = {Y_HAT[1]}", f"y_hat = buffer.assign({Y_HAT[1]})",
-            "append(y_hat)", f"append({tensorflow})",
-        ),
-    )  # fmt: skip
-
-
+# The bug of one buffer for all batches.
+BUFFER = (
+    (
+        LOOP, LOOP + "    buffer = torch.empty(len(batches[0]), dtype=X.dtype)\n",
+        f"y_hat = {Y_HAT[0]}", "y_hat = torch.mv(X[batch], w, out=buffer)",
+    ),
+    (
+        LOOP, LOOP + "    buffer = tf.Variable(tf.zeros(len(batches[0]), X.dtype))\n",
+        f"y_hat = {Y_HAT[1]}", f"y_hat = buffer.assign({Y_HAT[1]})",
+    ),
+)  # fmt: skip
 loss("means over all pairs of a prediction and a target", *ALL_PAIRS)
 bug_hunt.brings(
     "means over all pairs of a prediction and a target",
     tensorflow=("(y_hat -", "(y_hat[None] -", "[:, 0]", ""),
 )
-buffered(KEPT, "buffer", "buffer")
-buffered(KEPT, "buffer[:]", "y_hat")
-bug_hunt.brings(
-    KEPT, tensorflow=(
-        LOOP, LOOP + "    buffer = tf.Variable(tf.zeros(len(batches[0]), X.dtype))\n",
-        f"y_hat = {Y_HAT[1]}", f"y_hat = buffer.assign({Y_HAT[1]})",
-        RETURN, "return losses, [tf.identity(each) for each in predictions]",
-    ),
-)  # fmt: skip
+for kept in (("buffer", "buffer"), ("buffer[:]", "y_hat")):
+    pytorch, tensorflow = (
+        (*buffer, "append(y_hat)", f"append({each})")
+        for buffer, each in zip(BUFFER, kept, strict=True)
+    )
+    bug_hunt.brings(KEPT, pytorch=pytorch, tensorflow=tensorflow)
+late = "return losses, [tf.identity(each) for each in predictions]"
+bug_hunt.brings(KEPT, tensorflow=(*BUFFER[1], RETURN, late))
 loss(
     "holds sums over the batch, not means.",
     LOSS[0].replace("mean", "sum"),
