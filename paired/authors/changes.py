@@ -9,12 +9,12 @@ import pathlib
 import subprocess
 
 from paired.authors import files
+from paired.machine import update
 
 
-def _git(root: pathlib.Path, *arguments: str) -> bytes:
-    command = ["git", "-C", str(root), *arguments]
+def _git(folder: pathlib.Path, *arguments: str) -> bytes:
     try:
-        return subprocess.run(command, capture_output=True, check=True).stdout
+        return update.git(folder, *arguments)
     except (OSError, subprocess.CalledProcessError):
         return b""
 
