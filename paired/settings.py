@@ -7,9 +7,10 @@ what a lesson shows are overruled, and the Makefile takes those away that act be
 """
 
 import os
-import pathlib
 import sys
 import warnings
+
+from paired import course
 
 ENVIRONMENT = {
     # These networks are small: on a busy two-core machine PyTorch's default thread count was ten
@@ -35,7 +36,7 @@ ENVIRONMENT = {
 _OVERRULED = {
     "KERAS_BACKEND": ENVIRONMENT["KERAS_BACKEND"],
     # Or an old keras.json of theirs: channels first, another float type.
-    "KERAS_HOME": str(pathlib.Path(__file__).resolve().parent.parent / ".cache" / "keras"),
+    "KERAS_HOME": str(course.HOME / ".cache" / "keras"),
     # Lesson 05 opens pdb: "0" would open nothing, and another debugger is another lesson.
     "PYTHONBREAKPOINT": "",
 }

@@ -85,7 +85,6 @@ def launcher_tiles(root: pathlib.Path) -> dict:
     Both listen on this machine only, and are reached through JupyterLab, which asks for its token.
     """
     runs = str(root / ".records" / "dashboards").replace("{", "{{").replace("}", "}}")
-    icons = course.ROOT / "env" / "jupyter"
     python = [sys.executable, "-m", "paired.dashboards"]
     options = {
         "TensorBoard": ["tensorboard", "--logdir", runs, "--host", ports.ADDRESS],
@@ -99,7 +98,7 @@ def launcher_tiles(root: pathlib.Path) -> dict:
             "new_browser_tab": False,
             "launcher_entry": {
                 "title": title,
-                "icon_path": str(icons / f"{title.lower()}.svg"),
+                "icon_path": str(SETTINGS / f"{title.lower()}.svg"),
             },
         }
         for title, arguments in options.items()
