@@ -8,12 +8,11 @@ import sys
 from paired.authors import changes, exercises, lint, new_lesson, outputs
 
 import pytest
+from conftest import commit_all
 
 
 def commit(root: pathlib.Path) -> None:
-    identity = ["-c", "user.name=n", "-c", "user.email=e@x", "-c", "commit.gpgsign=false"]
-    for command in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "A version"]):
-        subprocess.run(["git", "-C", str(root), *command], check=True)
+    commit_all(root)
     changes._changed.cache_clear()
 
 

@@ -16,7 +16,7 @@ from paired.checks import markers
 
 import nbformat
 import pytest
-from conftest import started
+from conftest import commit_all, started
 from nbformat import v4
 
 
@@ -244,12 +244,6 @@ def _pair(folder: pathlib.Path, *halves: str) -> list[pathlib.Path]:
     ]
 
 
-def _commit(folder: pathlib.Path) -> None:
-    identity = ["-c", "user.name=n", "-c", "user.email=e@x", "-c", "commit.gpgsign=false"]
-    for command in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "first"]):
-        subprocess.run(["git", "-C", str(folder), *command], check=True)
-
-
 needs_git = pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
 
 
@@ -266,7 +260,7 @@ def test_sync_copies_the_half_saved_last_where_git_cannot_say(tmp_path):
 @pytest.mark.parametrize("changed", [0, 1])
 def test_sync_copies_the_half_that_changed_since_the_last_commit(tmp_path, changed):
     pair = _pair(tmp_path, "x = 1", "x = 1")
-    _commit(tmp_path)
+    commit_all(tmp_path)
     halves = ["x = 1", "x = 1"]
     halves[changed] = "x = 2"
     _pair(tmp_path, *halves)
@@ -278,7 +272,7 @@ def test_sync_copies_the_half_that_changed_since_the_last_commit(tmp_path, chang
 @needs_git
 def test_sync_refuses_where_both_halves_changed(tmp_path):
     _pair(tmp_path, "x = 1", "x = 1")
-    _commit(tmp_path)
+    commit_all(tmp_path)
     pair = _pair(tmp_path, "x = 2", "x = 3")
     before = [path.read_bytes() for path in pair]
     with pytest.raises(files.NotebookError, match="cell both: changed in both halves"):
