@@ -4,7 +4,7 @@
 // the modules that JupyterLab shares, `get` gives the plugin.
 (() => {
   "use strict";
-  const PAIR = /^(?:.*\/)?(notebooks|exercises|solutions)\/(\d\d)_(\w+)_(pytorch|tensorflow)\.ipynb$/;
+  const PAIR = /^(?:.*\/)?(notebooks|exercises|solutions)\/(\d\d)_\w+_(pytorch|tensorflow)\.ipynb$/;
   const NAMES = { pytorch: "PyTorch", tensorflow: "TensorFlow" };
   const KINDS = { notebooks: "", exercises: "Ex ", solutions: "So " };
 
@@ -18,7 +18,7 @@
   // Which notebook of the course a path is; null for any other.
   const parse = path => {
     const found = PAIR.exec(path);
-    return found && { kind: found[1], number: found[2], slug: found[3], half: found[4] };
+    return found && { kind: found[1], number: found[2], half: found[3] };
   };
 
   const activate = async (app, tracker, registry) => {
