@@ -30,7 +30,7 @@ FEW_STEPS = 23
 
 STEP = "        optimizer.step()\n        losses.append(loss.item())\n        if step in RECORDED:"
 SGD = "optimizer = torch.optim.SGD(mlp64.parameters(), learning_rate, momentum"
-ADAM = "torch.optim.Adam(mlp64.parameters(), lr=1 / 128, betas=(7 / 8, 1023 / 1024)"
+ADAM = "mlp64.parameters(), lr=1 / 128, betas=(7 / 8, 1023 / 1024)"
 LOSS = "loss = F.cross_entropy(logits, y[batch]"
 
 # name: (run, text in the notebook, what takes its place, first wrong tensor, its step)
@@ -53,8 +53,8 @@ MISTAKES = {
         "w/mlp-sgd/hidden.weight", 0,
     ),
     "kernel's height and width swapped": (
-        "cnn", "for name, value in cnn_weights.items()}",
-        "for name, value in cnn_weights.items()}\n"
+        "cnn", "for name, value in cnn_weights.items()\n}",
+        "for name, value in cnn_weights.items()\n}\n"
         'state["conv1.weight"] = state["conv1.weight"].mT', "w/cnn/conv1.weight", 0,
     ),
     "wrong flatten order": (

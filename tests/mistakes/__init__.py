@@ -85,9 +85,18 @@ def changed(source: str, change: tuple | str) -> str:
         return markers.solution("\n".join(lines))
     source = markers.solution(source)
     for old, new in zip(change[::2], change[1::2], strict=True):
-        assert source.count(old) == 1, f"{old!r} is there {source.count(old)} times in:\n{source}"
-        source = source.replace(old, new)
+        source = replaced(source, old, new)
     return source
+
+
+def replaced(source: str, old: str, new: str) -> str:
+    """The source with a text, which it has once, replaced, however its lines are broken."""
+    before, after = (re.search(end, old)[0] for end in (r"^\s*", r"\s*$"))
+    words = [re.escape(word) for word in re.findall(r"\w+|[^\w\s]", old)]
+    words = [rf",?\s*{word}" if word in (r"\)", r"\]", r"\}") else word for word in words]
+    found = list(re.finditer(before + r"\s*".join(words) + after, source))
+    assert len(found) == 1, f"{old!r} is there {len(found)} times in:\n{source}"
+    return source[: found[0].start()] + new + source[found[0].end() :]
 
 
 def run(source: str, name: str, namespace: dict) -> dict:

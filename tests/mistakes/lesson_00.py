@@ -235,7 +235,8 @@ return newest
 )
 
 bug_hunt = Mistakes("bug_hunt")
-RAISE = 'raise RuntimeError(f"{device} was asked for, and the result lies on {result.device}.")'
+RAISE = ('raise RuntimeError(f"{device} was asked for, and the result lies on "'
+         'f"{result.device}.")')  # fmt: skip
 SILENT, CLAIM = (RAISE, "pass"), (RAISE, "return result, device")
 CALL, PT, TF = "result = compute()", "with torch.device(device):", "with tf.device(device):"
 

@@ -27,7 +27,7 @@ predict.right(
 explain_error = Mistakes("explain_error")
 BLANK = (
     "    rows[:, 0] = 0\n",
-    "    rows = tf.concat([tf.zeros((len(images), 1)), rows[:, 1:]], axis=1)  # a new tensor\n",
+    "    rows = tf.concat([tf.zeros((len(images), 1)), rows[:, 1:]], axis=1)\n",
 )
 CENTRE = (
     "rows = rows - rows.mean(dim=1, keepdim=True)\n",

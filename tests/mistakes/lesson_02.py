@@ -300,7 +300,7 @@ builds("A second `build` changes the first", W, "w = W\n    w.assign(start)", "d
 ONE_STEPS = f"STEPS = {STEPS[8:]}\n\n\ndef build"
 builds("of a second `build` has the right shape", W, f"lr = 0.25\n    {W}")
 builds("of a second `build` has the right shape", STEPS, "steps = STEPS", "def build", ONE_STEPS)
-builds("`run_functions_eagerly` takes", "signature =", f"{EAGERLY}\n    signature =")
+builds("`run_functions_eagerly` takes", "signature = [", f"{EAGERLY}\n    signature = [")
 builds("`build` must return (train, evaluate); it returns a `Function`", "train, evaluate", "train")
 builds(
     "type float64 that does not match type float32 of argument 'x'.` in line 16 of its cell, `w.",

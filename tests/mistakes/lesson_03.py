@@ -28,7 +28,7 @@ explain_error.brings("`w` has the right shape and dtype, but", both=("(steps)", 
 explain_error.replacing("w -= lr", "w - lr")("dtype, but wrong", "w -= 0.125", "w - 0.125")
 
 RETAIN, PENALTY = ("backward()", "backward(retain_graph=True)"), "penalty = 0.1 * (w**2).sum()"
-ONCE = (f"{PENALTY}  #", "#", "    for", f"    {PENALTY}\n    for")
+ONCE = (PENALTY, "pass", "    for", f"    {PENALTY}\n    for")
 NEW_LEAF = ("w -= lr * w.grad", "w = (w - lr * w.grad).detach().requires_grad_()")
 for says, change in {
     "requires grad is being used in an in-place operation.` in line 14 of its cell, `w -= lr": (

@@ -201,8 +201,8 @@ RATE, OVERFITTING, DEAD, EXPLODING, LEAK = ILLNESSES[1:]
 
 def logged(illness: str, quantity: str) -> tuple[str, ...]:
     """The change that logs another quantity as the sign of an illness."""
-    old = f'signs["{illness}"], '
-    return old, f"{old}{quantity} if True else "
+    old = f'signs["{illness}"],'
+    return old, f"{old} {quantity} if True else"
 
 
 RARELY = "step % 5", "step % 12"

@@ -8,7 +8,7 @@ from paired import course
 from paired.authors import files
 from paired.authors.lint.notebook import FENCED, Notebook, Said, joined, output_text, rule
 
-MAX_CODE_LINES, MAX_WORDS, MAX_CELLS = 30, 150, 45
+MAX_CODE_LINES, MAX_WORDS, MAX_CELLS = 56, 150, 45
 TAGS = {
     "shared", "parity", "one-sided", "compare", "gpu", "slow", "twin", "task", "check", "hints",
     "rounding", "solution-only", "nbval-ignore-output", "nbval-check-output", "nbval-skip",
