@@ -1,5 +1,6 @@
 """Each rule of the lint: what it refuses, and what it says."""
 
+import copy
 import json
 import subprocess
 import sys
@@ -162,6 +163,11 @@ def add(cell):
     return lambda cells: cells.append(cell)
 
 
+def many(count, cell, source, first="Then"):
+    cells = [markdown("more", first), *(cell(f"more-{n}", source) for n in "abcdefghijklmnopqrst")]
+    return lambda pair: pair.extend(copy.deepcopy(cells[: count + 1]))
+
+
 ERROR = {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": []}
 STDERR = STREAM | {"name": "stderr"}
 HTML = {"output_type": "display_data", "metadata": {}, "data": {"text/html": "<img src='data:,'>"}}
@@ -175,11 +181,21 @@ HTML = {"output_type": "display_data", "metadata": {}, "data": {"text/html": "<i
         (add(markdown("title", "x")), "title: ids: two cells have this id"),
         (add(markdown("more", "x", "shard")), "more: tags: unknown tag `shard`; known are"),
         (put("title", metadata={"editable": True}), "title: metadata: metadata has editable"),
-        (add(code("long", "x = 1\n" * 31)), "long: size: has 31 lines, more than 30"),
+        (add(code("long", "x = 1\n" * 21)), "long: size: has 21 lines, more than 20"),
         (add(markdown("wordy", "word " * 151)), "wordy: size: has 151 words, more than 150"),
+        (many(20, markdown, "x " * 101), "notebook: budget: has 20"),
+        (many(20, code, "x = 1\n" * 15), "notebook: budget: "),
         (
-            lambda cells: cells.extend(markdown(f"more-{n}", "x") for n in range(41)),
-            "notebook: size: has 46 cells, more than 45",
+            many(9, code, "x = 1\n" * 11),
+            "notebook: budget: half of its code cells have 11 lines or more",
+        ),
+        (
+            many(9, markdown, "**Predict** it."),
+            "notebook: budget: has 9 predictions, more than 8: cut.",
+        ),
+        (
+            many(5, markdown, "### Further\n\n" + "x " * 101, "## Further"),
+            "notebook: budget: the section Further has 517 words, more than 500: cut.",
         ),
         (put("title", source="No heading"), "notebook: title: exactly one `# title`"),
         (add(markdown("more", "# Again")), "notebook: title: exactly one `# title`"),

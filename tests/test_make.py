@@ -36,7 +36,7 @@ COMMANDS = {
     "bench": ("LESSON=99", 2, NO_LESSON),
     "pictures": ("LESSON=99", 2, "Lesson '99' has no pictures"),
     "update": ("", 2, "git"),
-    # It imports both frameworks, and runs in lesson 00.
+    # It imports both frameworks, and runs in lesson 07.
     "doctor": ("--dry-run JSON=1", 0, "-m paired.machine.doctor --json"),
     "lock": None,  # below, as is `clean`
     "clean": None,

@@ -1,14 +1,21 @@
 """Rules for the form of notebooks, and for their prose."""
 
+import collections
 import json
 import pathlib
 import re
+import statistics
+import types
 
 from paired import course
 from paired.authors import files
 from paired.authors.lint.notebook import FENCED, Notebook, Said, joined, output_text, rule
 
-MAX_CODE_LINES, MAX_WORDS, MAX_CELLS = 56, 150, 45
+MAX_LINES, MAX_WORDS = 20, 150  # of a cell
+# Of a half of a lesson, and of its section "Further", which nobody has to read.
+BUDGET = {"words": 2000, "lines of code": 300, "lines of output": 250, "predictions": 8}
+FURTHER = {"words": 500, "lines of code": 80}
+MEDIAN = 10
 TAGS = {
     "shared", "parity", "one-sided", "compare", "gpu", "slow", "twin", "task", "check", "hints",
     "rounding", "solution-only", "nbval-ignore-output", "nbval-check-output", "nbval-skip",
@@ -69,19 +76,51 @@ def metadata(notebook: Notebook) -> Said:
             yield cell.id, f"metadata has {', '.join(extra)}, and only tags are kept: {how}"
 
 
+def code_lines(cell: types.SimpleNamespace) -> int:
+    """The lines of a code cell, without the markers around an answer and its stub."""
+    hidden = ("# BEGIN SOLUTION", "# END SOLUTION", "# STUB")
+    return sum(not line.strip().startswith(hidden) for line in cell.source.splitlines())
+
+
+def printed(cell: types.SimpleNamespace) -> str:
+    """What a code cell says in text: not its pictures, nor the words that stand for one."""
+    pictures = [output for output in cell.outputs if "image/png" in output.get("data", {})]
+    texts = [output for output in cell.outputs if output not in pictures]
+    return output_text(types.SimpleNamespace(outputs=texts))
+
+
 @rule()
 def size(notebook: Notebook) -> Said:
-    """Cells and notebooks are short."""
-    if (count := len(notebook.cells)) > MAX_CELLS:
-        yield "notebook", f"has {count} cells, more than {MAX_CELLS}: split the lesson."
+    """Cells are short."""
     for cell in notebook.cells:
-        hidden = ("# BEGIN SOLUTION", "# END SOLUTION", "# STUB")
-        lines = [line for line in cell.source.splitlines() if not line.strip().startswith(hidden)]
         words = sum(any(map(str.isalnum, word)) for word in cell.source.split())
-        if cell.type == "code" and len(lines) > MAX_CODE_LINES:
-            yield cell.id, f"has {len(lines)} lines, more than {MAX_CODE_LINES}: split it."
+        if cell.type == "code" and (lines := code_lines(cell)) > MAX_LINES:
+            yield cell.id, f"has {lines} lines, more than {MAX_LINES}: split it."
         if cell.type == "markdown" and "hints" not in cell.tags and words > MAX_WORDS:
             yield cell.id, f"has {words} words, more than {MAX_WORDS}: shorten or split it."
+
+
+@rule("notebooks")
+def budget(notebook: Notebook) -> Said:
+    """A half of a lesson asks no more of its reader than one sitting gives."""
+    counts = {False: collections.Counter(), True: collections.Counter()}
+    further = False
+    for cell in notebook.cells:
+        for level, heading in _HEADING.findall(cell.prose):
+            further = heading.strip() == "Further" or (further and len(level) > 2)
+        if cell.type == "markdown":
+            counts[further]["words"] += len(cell.source.split())
+            counts[further]["predictions"] += cell.source.count("**Predict**")
+        else:
+            counts[further]["lines of code"] += len(cell.source.splitlines())
+            counts[further]["lines of output"] += len(printed(cell).splitlines())
+    for limits, there, where in (BUDGET, False, ""), (FURTHER, True, "the section Further "):
+        for what, limit in limits.items():
+            if (count := counts[there][what]) > limit:
+                yield "notebook", f"{where}has {count} {what}, more than {limit}: cut."
+    median = statistics.median(map(code_lines, notebook.code)) if notebook.code else 0
+    if median > MEDIAN:
+        yield "notebook", f"half of its code cells have {median:g} lines or more: cut to {MEDIAN}."
 
 
 # Prose

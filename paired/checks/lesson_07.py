@@ -1,4 +1,4 @@
-"""Lesson 00, the install: the checks of its exercise.
+"""Lesson 07, the install: the checks of its exercise.
 
 Every machine is simulated: the functions with which a framework tells what it sees answer for a
 machine drawn anew, so that a check says the same with a GPU and without one.

@@ -1,4 +1,4 @@
-"""Lesson 00, the install: wrong answers to its exercise, and other right ones.
+"""Lesson 07, the install: wrong answers to its exercise, and other right ones.
 
 Its tables have rows of what must be said, which is nothing of a right answer, and a change.
 """
