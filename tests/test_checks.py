@@ -1,6 +1,8 @@
 """Every exercise knows whether it is solved, whatever the student's code does."""
 
 import signal
+import subprocess
+import sys
 import threading
 import time
 import types
@@ -33,7 +35,17 @@ HINTS = "**Hints**\n\n1. Add.\n2. Or\n   multiply.\n3. By two."
 # A task without a framework, for the engine
 
 
-ADAPTER = types.SimpleNamespace(name="pytorch")
+FLAG = types.SimpleNamespace(up=False)
+
+
+class Adapter(checks.adapters.Framework):
+    name = "pytorch"
+
+    def settings(self):
+        return {"flag.up": (FLAG.up, lambda up: setattr(FLAG, "up", up))}
+
+
+ADAPTER = Adapter()
 
 
 def double(framework, double) -> str:
@@ -325,6 +337,61 @@ def test_an_answer_of_a_kind_is_judged_by_its_table(kind, given, sentence):
     with pytest.raises(judging.Wrong) as caught:
         kind.judge("mine", given, "pytorch")
     assert str(caught.value) == f"`mine` {sentence}"
+
+
+def test_what_an_answer_leaves_changed_is_set_back_and_said(task, capsys):
+    def raised(x):
+        FLAG.up = True
+        return 2 * x
+
+    task.check(raised)
+    assert (
+        "`flag.up` was left True; it is as at the start of the exercise" in capsys.readouterr().out
+    )
+    assert not FLAG.up
+    FLAG.up = True  # by a cell before the check
+    task.check(lambda x: 2 * x)
+    assert "`flag.up` was left True" in capsys.readouterr().out
+    task.check(lambda x: 2 * x)
+    assert "flag" not in capsys.readouterr().out
+
+
+SETTINGS = {
+    "pytorch": """
+import torch
+from paired.checks import adapters
+adapter = adapters.PyTorch()
+torch.set_grad_enabled(False)
+torch.autograd.set_detect_anomaly(True)
+torch.set_default_dtype(torch.float64)
+torch.set_default_device("meta")
+""",
+    "tensorflow": """
+import tensorflow as tf
+from paired.checks import adapters
+adapter = adapters.TensorFlow()
+tf.config.run_functions_eagerly(True)
+tf.config.set_soft_device_placement(False)
+tf.debugging.enable_check_numerics()
+tf.keras.config.set_floatx("float64")
+tf.keras.config.set_dtype_policy("mixed_bfloat16")
+""",
+}  # fmt: skip
+
+
+RESTORED = """
+adapter.restore()
+assert adapter.left.keys() == adapter.settings().keys(), adapter.left
+adapter.left.clear()
+adapter.restore()
+assert not adapter.left
+"""
+
+
+@pytest.mark.parametrize("framework", SETTINGS)
+def test_a_frameworks_settings_are_set_back(framework):
+    code = SETTINGS[framework] + RESTORED
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
 def test_declared_answers_come_first_and_the_function_gets_the_rest(tmp_path):

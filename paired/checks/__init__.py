@@ -93,6 +93,8 @@ class Task:
     def check(self, *answers) -> None:
         """Print the verdict on the answers. Whatever the student's code does, nothing is raised."""
         printed = io.StringIO()
+        self._adapter.left.clear()
+        self._adapter.restore()
         try:
             with (
                 contextlib.redirect_stdout(printed),
@@ -113,8 +115,11 @@ class Task:
             message = "".join(traceback.format_exception_only(error))
             message = textwrap.shorten(message, 300, placeholder=" ...")
             self.verdict, self.reason = WRONG, f"Your code raises `{message}`{_where(error)}."
+        self._adapter.restore()
         print(f"{self.verdict}: {self.name}")
         _say(self.reason)
+        for setting, value in self._adapter.left.items():
+            _say(f"`{setting}` was left {value}; it is as at the start of the exercise again.")
         if self.verdict == WRONG:
             if lines := printed.getvalue().splitlines():
                 print("Your code printed:", *lines[:10], *["..."] * (len(lines) > 10), sep="\n  ")

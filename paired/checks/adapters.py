@@ -4,6 +4,7 @@ A lesson that needs more extends them. A framework is imported where it is used:
 of an exercise imports none.
 """
 
+import sys
 from collections.abc import Callable
 
 from paired.checks.judging import Wrong, kind_of
@@ -11,11 +12,44 @@ from paired.checks.judging import Wrong, kind_of
 import numpy as np
 
 
-class PyTorch:
+class Framework:
+    """What holds for both."""
+
+    def __init__(self) -> None:
+        self._at_first = self.settings()
+        self.left: dict[str, object] = {}
+
+    def settings(self) -> dict[str, tuple[object, Callable]]:
+        """What an answer can leave changed for all after it: its value, and what sets it."""
+        return {}
+
+    def restore(self) -> None:
+        """Set back what is no longer as it was when the exercise began, and keep it in `left`."""
+        now = self.settings()
+        for name, (value, set_to) in self._at_first.items():
+            if now[name][0] != value:
+                self.left[name] = now[name][0]
+                set_to(value)
+
+
+class PyTorch(Framework):
     """PyTorch's tensors and gradients."""
 
     name = "pytorch"
     layout_note = "`nn.Linear` keeps (outputs, inputs)."
+
+    def settings(self) -> dict[str, tuple[object, Callable]]:
+        """As `Framework.settings`; none before PyTorch is imported."""
+        if not (torch := sys.modules.get("torch")):
+            return {}
+        return {
+            "torch.is_grad_enabled()": (torch.is_grad_enabled(), torch.set_grad_enabled),
+            "torch.is_anomaly_enabled()": (
+                torch.is_anomaly_enabled(), torch.autograd.set_detect_anomaly
+            ),
+            "torch.get_default_dtype()": (torch.get_default_dtype(), torch.set_default_dtype),
+            "torch.get_default_device()": (torch.get_default_device(), torch.set_default_device),
+        }  # fmt: skip
 
     def layout(self, weight: np.ndarray) -> np.ndarray:
         """A weight (outputs, inputs) or (outputs, inputs, height, width) as a layer keeps it."""
@@ -51,11 +85,36 @@ class PyTorch:
         return value, torch.autograd.grad(value, leaves, allow_unused=True)
 
 
-class TensorFlow:
+class TensorFlow(Framework):
     """TensorFlow's tensors and gradients."""
 
     name = "tensorflow"
     layout_note = "`Dense` keeps (inputs, outputs)."
+
+    def settings(self) -> dict[str, tuple[object, Callable]]:
+        """As `Framework.settings`; none before TensorFlow is imported."""
+        if not (tf := sys.modules.get("tensorflow")):
+            return {}
+        from tensorflow.python.debug.lib import check_numerics_callback
+
+        def check_numerics(on: bool) -> None:
+            (tf.debugging.enable_check_numerics if on else tf.debugging.disable_check_numerics)()
+
+        checked = getattr(check_numerics_callback._state, "check_numerics_callback", None)
+        keras, config = tf.keras.config, tf.config
+        return {
+            "tf.config.functions_run_eagerly()": (
+                config.functions_run_eagerly(), config.run_functions_eagerly
+            ),
+            "tf.config.get_soft_device_placement()": (
+                config.get_soft_device_placement(), config.set_soft_device_placement
+            ),
+            "tf.debugging.enable_check_numerics": (checked is not None, check_numerics),
+            "keras.config.floatx()": (keras.floatx(), keras.set_floatx),
+            "keras.config.dtype_policy().name": (
+                keras.dtype_policy().name, keras.set_dtype_policy
+            ),
+        }  # fmt: skip
 
     def layout(self, weight: np.ndarray) -> np.ndarray:
         """As `PyTorch.layout`; a bias stays as it is."""

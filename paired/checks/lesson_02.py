@@ -88,7 +88,6 @@ class PyTorch(adapters.PyTorch):
             def forward(self, x):
                 return self.last(torch.tanh(self.hidden(torch.tanh(self.first(x)))))
 
-        torch.set_grad_enabled(True)  # an answer may have left it off
         model, x = Model().double(), self.tensor(np.random.default_rng().normal(size=(3, 4)))
         model.last.eval()  # and the others train
         twin, ran = copy.deepcopy(model), []
@@ -298,12 +297,8 @@ class TensorFlow(adapters.TensorFlow):
     def _must_be_graph(self, name: str, function) -> None:
         import tensorflow as tf
 
-        if tf.config.functions_run_eagerly():
-            tf.config.run_functions_eagerly(run_eagerly=False)
-            raise Wrong(
-                "`run_functions_eagerly` takes the graph away instead of mending it; it is off "
-                "again now."
-            )
+        if tf.config.functions_run_eagerly() or "tf.config.functions_run_eagerly()" in self.left:
+            raise Wrong("`run_functions_eagerly` takes the graph away instead of mending it.")
         if not isinstance(function, tf.types.experimental.PolymorphicFunction):
             raise Wrong(f"`{name}` is {kind_of(function)}, and must be a `tf.function`.")
 
