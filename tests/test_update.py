@@ -110,6 +110,19 @@ def test_broken_notebook_is_work(course, clone):
     assert [copy.read_text() for copy in copies(clone)] == ["half a note"]
 
 
+def test_answers_outlive_a_lesson_that_gets_another_number(course, clone):
+    write_notebook(clone / LESSON, "answer = 42")
+    git(course, "mv", LESSON, "exercises/07_devices_pytorch.ipynb")
+    publish(course)
+    said = update.update(clone)
+    [copy] = copies(clone)
+    assert source(copy) == "answer = 42"
+    assert (clone / "exercises/07_devices_pytorch.ipynb").exists()
+    assert said[1] == (
+        f"Your exercises/{copy.name} is what you had; {LESSON} is gone, or has a new name."
+    )
+
+
 def test_file_that_the_course_drops_is_kept_if_it_was_worked_on(course, clone):
     (clone / "notes.txt").write_text("mine\n")
     (course / "notes.txt").unlink()

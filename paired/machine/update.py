@@ -151,7 +151,7 @@ def update(root: pathlib.Path) -> list[str]:
             "Rename yours, then run make update again. Nothing was changed."
         )
     both = sorted(changed(root, "HEAD") & theirs)
-    kept = [keep(root / name) for name in both if is_work(root, name)]
+    kept = {name: keep(root / name) for name in both if is_work(root, name)}
     mine = {root / name: (root / name).read_bytes() for name in both if (root / name).exists()}
     try:
         if both:
@@ -160,13 +160,19 @@ def update(root: pathlib.Path) -> list[str]:
     except subprocess.CalledProcessError as error:
         for file, content in mine.items():
             file.write_bytes(content)
-        for copy in kept:
+        for copy in kept.values():
             copy.unlink()
         raise UpdateError(
             f"git could not update, and nothing was changed. It says: {_words(error)}"
         ) from None
     copies = [
-        f"Your {copy.relative_to(root)} is what you had; the new one is beside it." for copy in kept
+        f"Your {copy.relative_to(root)} is what you had; "
+        + (
+            "the new one is beside it."
+            if (root / name).exists()
+            else f"{name} is gone, or has a new name."
+        )
+        for name, copy in kept.items()
     ]
     return [f"The course is up to date: {len(theirs)} file(s) changed.", *copies]
 
