@@ -135,7 +135,7 @@ def test_outputs_are_stored_and_a_second_run_changes_no_byte(tmp_path):
         )
         for half in course.FRAMEWORKS
     ]
-    assert outputs.store_outputs(pair) == pair
+    assert list(outputs.store_outputs(pair)) == pair
     first = [path.read_bytes() for path in pair]
     notebook = nbformat.reads(first[0].decode(), 4)
     cells = {cell.id: cell for cell in notebook.cells}
@@ -152,8 +152,19 @@ def test_outputs_are_stored_and_a_second_run_changes_no_byte(tmp_path):
     assert notebook.metadata == files.METADATA
     assert cells["figure"].metadata == {}
 
-    assert outputs.store_outputs(pair) == []
+    assert outputs.store_outputs(pair) == {}
     assert [path.read_bytes() for path in pair] == first
+
+    cells["setup"].source += "\nprint('two')"
+    cells["hidden"].source = "5"
+    cells["figure"].source = cells["figure"].source.replace("2", "3")
+    pair[0].write_text(nbformat.writes(notebook))
+    [(changed, said)] = outputs.store_outputs(pair).items()
+    assert changed == pair[0]
+    text = "\n".join(said)
+    assert "cell setup:\n    +two\ncell figure:\n    -[image/png, checksum " in text
+    assert "cell hidden:\n    -7\n    +5" in text
+    assert "timing" not in text
 
 
 @pytest.mark.parametrize(

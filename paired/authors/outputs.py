@@ -6,6 +6,7 @@ A file is written in one step and only when it changes: interrupted, this leaves
 import argparse
 import asyncio
 import contextlib
+import difflib
 import json
 import logging
 import os
@@ -15,7 +16,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Iterator
 
 from paired import course
 from paired.authors import files
@@ -141,8 +143,37 @@ def _compared(notebook: dict) -> str:
     return json.dumps({**notebook, "cells": cells}, sort_keys=True)
 
 
-def store_outputs(paths: list[pathlib.Path]) -> list[pathlib.Path]:
-    """Format, run and store the halves of one pair (or one of them); return the files that changed.
+def _shown(cell: dict) -> list[str]:
+    """What a reader sees of a cell's outputs, in lines."""
+    lines = []
+    for output in cell.get("outputs", []):
+        data = output.get("data", {})
+        pictures = [(kind, value) for kind, value in data.items() if kind.startswith("image/")]
+        lines += [f"[{kind}, checksum {zlib.crc32(value.encode())}]" for kind, value in pictures]
+        text = output.get("text") or "\n".join(output.get("traceback", []))
+        text = text or ("" if pictures else data.get("text/plain", ""))
+        lines += _ANSI.sub("", text).splitlines()
+    return lines
+
+
+def difference(before: dict, after: dict) -> Iterator[str]:
+    """What changed in the outputs, cell by cell: a wrong output must not be stored unseen."""
+    stored = {cell.id: cell for cell in before["cells"]}
+    for cell in after["cells"]:
+        if "nbval-ignore-output" in tags(cell):
+            continue
+        pair = _shown(stored.get(cell.id, {})), _shown(cell)
+        # The first two lines of a diff name files.
+        if lines := list(difflib.unified_diff(*pair, n=0, lineterm=""))[2:]:
+            yield f"cell {cell.id}:"
+            yield from (f"    {line}" for line in lines if not line.startswith("@@"))
+
+
+def store_outputs(paths: list[pathlib.Path]) -> dict[pathlib.Path, list[str]]:
+    """Format, run and store the halves of one pair, or one of them.
+
+    Returns:
+        The files that changed, each with the `difference` of its outputs.
 
     Raises:
         NotebookError: a cell failed. No outputs are stored then, in neither half.
@@ -150,15 +181,16 @@ def store_outputs(paths: list[pathlib.Path]) -> list[pathlib.Path]:
     for path in paths:
         read(path)
         _format(path)
-    changed = []
+    changed = {}
     for path, notebook in zip(paths, asyncio.run(_execute(paths)), strict=True):
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]
         for count, cell in enumerate(code, start=1):
             cell.execution_count = count
         files.normalise(notebook)
         # A timing differs each time and nobody compares it: no reason to rewrite the file.
-        if _compared(notebook) != _compared(read(path)) and files.write(path, notebook):
-            changed.append(path)
+        before = read(path)
+        if _compared(notebook) != _compared(before) and files.write(path, notebook):
+            changed[path] = list(difference(before, notebook))
     return changed
 
 
@@ -181,6 +213,9 @@ def main(arguments: list[str] | None = None) -> int:
                 continue
             said = f"stored in {', '.join(map(relative, changed))}" if changed else "unchanged"
             print(f"    {time.monotonic() - start:.1f} s, {said}")
+            for path, lines in changed.items():
+                if lines:
+                    print(f"What {relative(path)} shows now:", *lines, sep="\n    ")
     except LookupError as problem:
         print(problem, file=sys.stderr)
         return 1
