@@ -26,7 +26,8 @@ LAPTOP = Facts(
     driver=None,
     hidden=None,
     cores=8,
-    threads="1",
+    settings={},
+    hiding=(),
     memory_free=8.0,
     memory=16.0,
     disk_free=100.0,
@@ -118,7 +119,12 @@ def test_gpu_that_is_used_needs_no_word():
     [
         ({"memory_free": 0.5}, "warning", "Only 0.5 GB of memory"),
         ({"disk_free": 0.2}, "warning", "Only 0.2 GB of the disk"),
-        ({"threads": "8"}, "warning", "OMP_NUM_THREADS is 8"),
+        ({"settings": {"OMP_NUM_THREADS": "8"}}, "warning", "OMP_NUM_THREADS is '8' here, and '1'"),
+        (
+            {"hiding": ("exercises/torch.py",)},
+            "problem",
+            "exercises/torch.py hides the module torch",
+        ),
         ({"visdom_page": False}, "warning", "The files of Visdom's page are missing"),
         ({"ports_taken": (6006,)}, "note", "Port 6006 (TensorBoard) is in use"),
         ({"java": None}, "note", "There is no Java"),
@@ -159,6 +165,16 @@ def test_broken_framework_is_reported_and_not_raised(monkeypatch, program, error
 
 def test_environment_that_is_gone_is_reported(tmp_path):
     assert "No such file" in doctor.probe("pytorch", str(tmp_path / "python")).error
+
+
+def test_what_a_person_has_set_or_saved_is_found(monkeypatch, tmp_path):
+    monkeypatch.setattr(course, "ROOT", tmp_path)
+    (tmp_path / "exercises").mkdir()
+    for name in ("numpy.py", "random.py", "mine.py"):
+        (tmp_path / "exercises" / name).touch()
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    assert doctor._settings() == {"TF_ENABLE_ONEDNN_OPTS": "1"}
+    assert sorted(doctor._hiding()) == ["exercises/numpy.py", "exercises/random.py"]
 
 
 def test_this_machine_can_be_looked_at(monkeypatch, capsys):

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 
-from paired import course, dashboards, ports
+from paired import course, dashboards, ports, settings
 
 PACKAGES = ("jupyterlab", "jupyter-server-proxy", "ipykernel", "nbval", "keras", "tensorboard")
 PACKAGES += ("visdom", "numpy")
@@ -66,7 +66,8 @@ class Facts:
     driver: str | None  # the NVIDIA driver's version
     hidden: str | None  # CUDA_VISIBLE_DEVICES
     cores: int
-    threads: str
+    settings: dict[str, str]  # of `paired.settings`, those that somebody has set otherwise
+    hiding: tuple[str, ...]  # files beside the notebooks that hide a module of the same name
     memory_free: float  # GB, like the next two
     memory: float
     disk_free: float
@@ -142,6 +143,19 @@ def _version(package: str) -> str | None:
         return None
 
 
+def _settings() -> dict[str, str]:
+    """The settings that this person's environment overrules."""
+    wanted = settings.ENVIRONMENT.items()
+    return {name: os.environ[name] for name, value in wanted if os.environ[name] != value}
+
+
+def _hiding() -> tuple[str, ...]:
+    """Files that a kernel imports in place of a module: its own folder comes first."""
+    modules = sys.stdlib_module_names | set(importlib.metadata.packages_distributions())
+    files = (file for kind in course.KINDS for file in (course.ROOT / kind).glob("*.py"))
+    return tuple(str(file.relative_to(course.ROOT)) for file in files if file.stem in modules)
+
+
 def gather() -> Facts:
     """Look at this machine."""
     import psutil
@@ -160,7 +174,8 @@ def gather() -> Facts:
         driver=_driver(),
         hidden=os.environ.get("CUDA_VISIBLE_DEVICES"),
         cores=os.cpu_count() or 1,
-        threads=os.environ["OMP_NUM_THREADS"],
+        settings=_settings(),
+        hiding=_hiding(),
         memory_free=memory.available / 1e9,
         memory=memory.total / 1e9,
         disk_free=shutil.disk_usage(course.ROOT).free / 1e9,
@@ -227,9 +242,13 @@ def diagnose(facts: Facts) -> list[Finding]:
     if facts.disk_free < 1:
         what = f"Only {facts.disk_free:.1f} GB of the disk are free: notebooks may not be saved."
         findings.append(Finding("warning", what, "Make room."))
-    if facts.threads != "1":
-        what = f"OMP_NUM_THREADS is {facts.threads}: these small networks are fastest with 1."
-        findings.append(Finding("warning", what, "unset OMP_NUM_THREADS"))
+    for name, value in facts.settings.items():
+        what = f"{name} is {value!r} here, and {settings.ENVIRONMENT[name]!r} in the course: "
+        what += "outputs may differ, or take longer."
+        findings.append(Finding("warning", what, f"unset {name}"))
+    for file in facts.hiding:
+        what = f"{file} hides the module {pathlib.Path(file).stem} from the notebooks beside it."
+        findings.append(Finding("problem", what, "Give the file another name."))
     for port in facts.ports_taken:
         what = f"Port {port} ({PORTS[port]}) is in use, perhaps by the course itself."
         remedy = f"{'make lab' if port == 8888 else 'Lesson 06'} takes the next one."
@@ -254,7 +273,7 @@ def report(facts: Facts, findings: list[Finding]) -> str:
     rows["Packages"] = ", ".join(f"{name} {is_ or '-'}" for name, is_ in facts.packages.items())
     rows["Visdom page"] = "fetched" if facts.visdom_page else "missing"
     rows["GPU driver"] = facts.driver or "none"
-    rows["Processor"] = f"{facts.cores} cores; {facts.threads} thread(s) for each kernel"
+    rows["Processor"] = f"{facts.cores} cores"
     rows["Memory"] = f"{facts.memory_free:.1f} of {facts.memory:.1f} GB free"
     rows["Disk"] = f"{facts.disk_free:.0f} GB free"
     ports = (f"{port} {'in use' if port in facts.ports_taken else 'free'}" for port in PORTS)
