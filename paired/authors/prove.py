@@ -45,7 +45,12 @@ class Stage:
 
     def passes(self) -> bool:
         """Run the programs until one fails; whether none did."""
-        return not any(subprocess.run(each, cwd=course.ROOT).returncode for each in self.commands)
+        for command in self.commands:
+            if (code := subprocess.run(command, cwd=course.ROOT).returncode) < 0:
+                print(f"\nKilled by {signal.Signals(-code).name}.", file=sys.stderr)
+            if code:
+                return False
+        return True
 
 
 def validation(lessons: list[course.Lesson], kinds: tuple[str, ...], *tests: str) -> list:
