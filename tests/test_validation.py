@@ -169,6 +169,10 @@ def lax(tmp_path_factory) -> Run:
     write(folder / "raises.ipynb", ("answer", "1 / 0", None), ("call", "2", None))
     write(folder / "magic.ipynb", ("answer", "%no_such_magic", None), ("call", "2", None))
     write(folder / "meant.ipynb", ("answer", "1 / 0", None, "raises-exception"))
+    tasks = "class tasks:\n    class one:\n        check = print"
+    for name, said in ("stub", "Not attempted: one"), ("solved", "Solved: one"):
+        check = f"tasks.one.check({said!r})"
+        write(folder / f"{name}.ipynb", ("setup", tasks, None), ("check", check, None))
     return run(folder, "--nbval")
 
 
@@ -285,4 +289,6 @@ def test_an_unknown_magic_does_not_pass(lax):
 
 
 def test_an_untouched_exercise_passes(lax):
-    assert re.search(r"3 failed, 4 passed, 3 skipped", lax.text), lax.text
+    assert re.search(r"4 failed, 7 passed, 3 skipped", lax.text), lax.text
+    report = lax.report("solved", "check")
+    assert "cell check does not say that the task is not attempted\n\nSolved: one" in report

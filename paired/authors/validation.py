@@ -7,7 +7,8 @@
   Without one, or with `PAIRED_FORK=` in the environment, they are started as usual.
 - Pictures are compared too: as many as are stored, of the same sizes, and alike.
 - A cell that was never run fails, where nbval alone would not compare it, and so does a failed
-  magic. In a folder `exercises` nothing has outputs, and nothing is compared.
+  magic. In a folder `exercises` nothing has outputs, and nothing is compared; but every check says
+  that its task is not attempted yet.
 """
 
 import base64
@@ -273,6 +274,11 @@ class Cell(nbval.IPyNbCell):
             self.raise_cell_error("fails", written)
         if strict and written:
             self.raise_cell_error("writes to stderr", written)
+        exercise = self.parent.path.parent.name == "exercises"
+        if exercise and re.match(r"tasks\.\w+\.check\(", self.cell.source):
+            said = "".join(out.get("text", "") for out in self.test_outputs)
+            if not said.startswith("Not attempted: "):
+                self.raise_cell_error("does not say that the task is not attempted", said)
 
     def compare_outputs(self, test: list, ref: list, skip_compare: tuple | None = None) -> bool:
         """Whether the outputs are the stored ones; what pictures differ is kept."""
