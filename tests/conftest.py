@@ -110,9 +110,9 @@ def said(running: validation.Kernel, code: str) -> str:
     return "".join(parts).strip()
 
 
-@pytest.fixture
-def start_lab():
-    """Start JupyterLab on a folder as `make lab` does; stopped after the test."""
+@contextlib.contextmanager
+def labs():
+    """What starts JupyterLab on a folder as `make lab` does; stopped at the end of the block."""
     with contextlib.ExitStack() as stack:
 
         def start(root: pathlib.Path, *arguments: str, **variables: str) -> Lab:
@@ -132,6 +132,12 @@ def start_lab():
                     return lab
             pytest.fail(f"JupyterLab did not start:\n{lab.words}")
 
+        yield start
+
+
+@pytest.fixture
+def start_lab():
+    with labs() as start:
         yield start
 
 

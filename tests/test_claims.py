@@ -21,6 +21,12 @@ def table():
     return {row[0]: row[1:] for row in rows if re.fullmatch(r"C\d\d", row[0])}
 
 
+def find(path, cell_id):
+    """A cell of a notebook, which must be there."""
+    [cell] = [each for each in files.read(course.ROOT / path)["cells"] if each["id"] == cell_id]
+    return cell
+
+
 def verdict_cells():
     """The text of each `verdicts` cell, by the path of its notebook."""
     for lesson in course.lessons():
@@ -44,8 +50,8 @@ def test_a_verdict_rests_on_a_cell_that_exists(number):
         return
     assert cells, f"{number} has a verdict and names no cell"
     for match in cells:
-        ids = [cell["id"] for cell in files.read(course.ROOT / match["path"])["cells"]]
-        assert match["cell"] in ids
+        cell = find(match["path"], match["cell"])
+        assert cell.get("outputs"), f"{match['path']}: {match['cell']} shows nothing"
 
 
 def test_lessons_and_table_give_the_same_verdicts():

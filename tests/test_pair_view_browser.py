@@ -1,11 +1,10 @@
 """Promise 7: the pair moves as one, cell by cell, in a real JupyterLab."""
 
-import pathlib
-
 from paired import course
 from paired.authors import files
 
 import pytest
+from conftest import labs
 from nbformat import v4
 
 pytestmark = pytest.mark.browser
@@ -30,9 +29,10 @@ TOP = """() => Object.fromEntries([...document.querySelectorAll(".jp-NotebookPan
   }))"""
 
 
-@pytest.fixture
-def root(tmp_path) -> pathlib.Path:
-    """A course of one lesson and its exercise, with cells of different heights."""
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """JupyterLab on a course of one lesson and its exercise, with cells of different heights."""
+    root = tmp_path_factory.mktemp("course")
     for kind in ("notebooks", "exercises"):
         for half, lines in LINES.items():
             cells = []
@@ -40,14 +40,15 @@ def root(tmp_path) -> pathlib.Path:
                 level = "#" if name == "title" else "##"
                 text = [f"{level} {half if name == 'title' else name}", *["a line\n"] * height]
                 cells.append(v4.new_markdown_cell("\n".join(text), id=name))
-            path = tmp_path / kind / f"{LESSON}_{half}.ipynb"
+            path = root / kind / f"{LESSON}_{half}.ipynb"
             files.write(path, v4.new_notebook(cells=cells, metadata=files.METADATA))
-    return tmp_path
+    with labs() as start:
+        yield start(root, "--lesson", "04")
 
 
 @pytest.fixture
-def pair(root, start_lab, page):
-    page.goto(start_lab(root, "--lesson", "04").url)
+def pair(lab, page):
+    page.goto(lab.url)
     for half in course.FRAMEWORKS:
         page.get_by_role("heading", name=half).wait_for(timeout=60_000)
     page.locator(".jp-Cell h2").nth(9).wait_for()

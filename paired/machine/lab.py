@@ -211,7 +211,11 @@ def serve(root: pathlib.Path, port: int, workspace: str) -> None:
     }
     try:
         arguments = [f"--{key}={value}" for key, value in options.items()]
-        settings = Config(ServerProxy={"servers": launcher_tiles(root)})
+        settings = Config(
+            ServerProxy={"servers": launcher_tiles(root)},
+            # It starts npm to look for language servers, of which there are none here.
+            ServerApp={"jpserver_extensions": {"jupyter_lsp": False}},
+        )
         lab = LabApp.initialize_server(arguments, config=settings)
         for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.getsignal(signal.SIGTERM))  # stops the kernels first
