@@ -77,7 +77,7 @@ for says, change in {
     "`dx` has the softmax of z in it": COOL,
     "`dx` takes no notice of T at all": COOL + NO_DIVISOR,
     "Where logits are in the thousands `dx` contains NaN": (f" - {LARGEST}", ""),
-    "in the thousands `dx` has the right shape": (
+    "For `x` of shape (6, 5) and logits in the thousands `dx` has the right shape": (
         *(f" - {LARGEST}", "", "    d_logits", "    p = np.nan_to_num(p)\n    d_logits"),
     ),
     "`dx` has shape (5,), it must have (6, 5): that of `x`": ("return dz", "return dz.sum(axis=0)"),
