@@ -73,8 +73,8 @@ class TensorFlow(adapters.TensorFlow):
         {
             0.5: "is the probability; the loss is minus its logarithm.",
             -math.log(2): "has the wrong sign: the logarithm of 1/2 is negative.",
-            1: "uses the logarithm to base 2; the loss uses the natural one.",
-            math.log10(2): "uses the logarithm to base 10; the loss uses the natural one.",
+            1: "is the logarithm to base 2; the loss takes the natural one.",
+            math.log10(2): "is the logarithm to base 10; the loss takes the natural one.",
             math.log(10): "is the loss when each digit gets the probability 1/10.",
         },
         tolerance=0.005,
