@@ -43,7 +43,7 @@ train_epoch.right(
             with torch.no_grad():
                 for parameter, gradient in zip(parameters, gradients):
                     parameter -= lr * gradient
-        return float(sum(losses) / len(losses))
+        return (sum(losses) / len(losses)).item()
         """,
     tensorflow="""
         losses = []
