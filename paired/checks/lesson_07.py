@@ -224,7 +224,7 @@ class TensorFlow(adapters.TensorFlow):
         own, physical = context.context(), listed(tf.config.PhysicalDevice, "/physical_device")
         build = {"is_cuda_build": cuda is not None, "is_rocm_build": False}
         build |= {"cuda_version": cuda, "cudnn_version": "9"} if cuda else {}
-        makers = ("ones", "zeros", "constant", "fill", "eye", "range", "identity", "Variable")
+        makers = ("ones", "zeros", "constant", "fill", "eye", "range", "identity")
         fakes = [
             *((tf, name, make) for name in (*makers, "convert_to_tensor")),
             *((tf.random, name, make) for name in ("uniform", "normal")),
@@ -388,12 +388,12 @@ def explain_error(framework, pick_device) -> str:
     """Name why three requests fail; write a function that asks before, and never falls back."""
     some = int(np.random.default_rng().integers(5, 9))
     cpu, gpu, first = framework.cpu, framework.gpu, framework.some_gpu
-    requests = [(request.strip('"'), 0) for request in resolve(_CAUSES, framework.name)]
+    requests = [request.strip('"') for request in resolve(_CAUSES, framework.name)]
     there = ((cpu, 0), (gpu(0), 1), (first, 1), (gpu(some - 1), some), (gpu(2), 12), (gpu(10), 12))
-    missing = ((gpu(0), 0), (first, 0), (gpu(1), 1), (gpu(some), some), (gpu(10), 9), *requests)
+    missing = ((gpu(0), 0), (first, 0), (gpu(1), 1), (gpu(some), some), (gpu(10), 9))
     for wanted, gpus in (*there, (cpu, some)):
         _pick(framework, pick_device, wanted, gpus, there=True)
-    for wanted, gpus in missing:
+    for wanted, gpus in (*missing, *itertools.product(requests, (0, 12))):
         _pick(framework, pick_device, wanted, gpus, there=False)
     return "The causes are right. What is there is returned, and what is not is refused in words."
 

@@ -46,7 +46,6 @@ place(
     ("`cuda` is 'None', not None", "str(torch.version.cuda)", f"str({get})"),
     (".1': it is the version", '(torch.version.cuda or "")[:4] or None', f"{get} and {get}[:4]"),
     ("a build for the CPU has none.", "torch.__version__", "tf.__version__"),
-    ("`cuda` is '9', not", "", 'build.get("cudnn_version")'),
     ("`KeyError: 'cuda_version'` in line 4 of its cell, `cuda =", "", 'build["cuda_version"]'),
 )
 place(
@@ -58,7 +57,6 @@ place(
     ("`gpus` is 1, not ", *map("int({})".format, seen)),
     ("`gpus` is 1, not 0: count those", *map("int({})".format, built)),
     ("built for a GPU need not see one.", "", "len(tf.config.list_physical_devices())"),
-    ("`gpus` is [], not 0", "", 'tf.config.list_physical_devices("GPU")'),
     ("`gpus` is 0, not 1", "", 'len(tf.config.list_physical_devices("gpu"))'),
 )
 place(
@@ -69,7 +67,6 @@ place(
     (RIGHT, '("cpu", "gpu")[x.is_cuda]', '"gpu" if "GPU" in x.device else "cpu"'),
     ("`on` is 'cuda', not 'gpu'", "x.device.type", ""),
     ("`on` is 'CPU', not 'cpu'", "", "tf.DeviceSpec.from_string(x.device).device_type"),
-    ("`on` is '/job:localhost", "", "x.device"),
     ("'gpu', not 'cpu': look at the tensor", *map('"gpu" if {} else "cpu"'.format, seen)),
     (
         "`on` is 'cpu', not 'gpu': look at the tensor",
@@ -105,26 +102,15 @@ no_number = "'>=' not supported between instances of 'NoneType' and 'int'` in li
 rows(
     explain_error,
     (f':1")` {absent}', ">= there:", "> there or not there:"),
-    (f':1")` {absent}', ">= there:", ">= there == 0:"),
     (f':10")` {absent}', "or 0)", "or 0) % 10"),
     (f':2")` {refused}', "if (", "if str(", ">= there:", ">= str(there):"),
     (refused, ">= there:", "+ 1 >= there:"),
     (no_number, "index or 0)", "index)"),
     (absent, "raise RuntimeError(", "print("),
     ("a `NoneType` that is no name of a device. Raise", "raise RuntimeError(", "return print("),
-    ("a `str` that is no name of a device. Raise", "raise RuntimeError(", "return str("),
-    (
-        ":98`, which is another device. Raise",
-        "raise RuntimeError(",
-        'return wanted[:4] + ":98" or (',
-    ),
     ("raises, as it should; let the message contain `", "{wanted} was", "This was"),
-    (
-        "let the message say what is missing.",
-        "raise RuntimeError(",
-        "raise RuntimeError(wanted or ",
-    ),
-    (RIGHT, "raise RuntimeError(", 'raise RuntimeError("missing:" + wanted or '),
+    ("let the message say what is missing.", "RuntimeError(", "RuntimeError(wanted or "),
+    (RIGHT, "RuntimeError(", 'RuntimeError("missing:" + wanted or '),
     ("raises `ValueError`; let it be a `RuntimeError`, with", "raise Runtime", "raise Value"),
     ("raises `AssertionError`; let it be a", "raise RuntimeError(", "assert not str("),
 )
@@ -145,11 +131,6 @@ place(
     explain_error,
     "return device",
     "return wanted",
-    (
-        ":0`, which is another device.",
-        'return "cuda:0" if torch.cuda.is_available() else "cpu"',
-        'return "/GPU:0" if tf.config.list_physical_devices("GPU") else "/CPU:0"',
-    ),
     ("`, which is another device.", "return device.type", 'return wanted.split(":")[0]'),
     ("returns the CPU: that is the silent fallback.", 'return "cpu"', 'return "/CPU:0"'),
     ("a `NoneType` that is no name of a device.", "return None", ""),
@@ -158,8 +139,8 @@ place(
 rows(
     explain_error,
     (fallback, "raise RuntimeError(", 'return "cpu" or ('),
-    (f'`pick_device("xpu")` {absent}', ".get(device.type, 0)", ".get(device.type, 1)"),
-    (f'`pick_device("cpu:3")` {absent}', '"cpu": 1', '"cpu": 9'),
+    (f'`pick_device("xpu")` {absent}', ".type, 0)", ".type, torch.cuda.device_count())"),
+    (f'`pick_device("cpu:3")` {absent}', '"cpu": 1', '"cpu": 1 + torch.cuda.device_count()'),
     halves=("pytorch",),
 )
 unread = 'if "PU" not in wanted:\n        return {}\n    device = tf.'
@@ -187,26 +168,12 @@ for device in tf.config.list_logical_devices():
 raise RuntimeError(f"{wanted} missing")
 """,
 )
-imports(
-    explain_error, "def pick_device(wanted):", names, ("tf.config.list_physical_devices", "ask")
-)
+ask = "tf.config.list_physical_devices", "ask"
+imports(explain_error, "def pick_device(wanted):", names, ask)
 explain_error.brings(
     "makes a tensor: ask what there is.",
-    pytorch="""
-try:
-    torch.empty(0, device=wanted)
-except (AssertionError, RuntimeError):
-    raise RuntimeError(f"{wanted} is missing")
-return wanted
-""",
-    tensorflow="""
-try:
-    with tf.device(wanted):
-        tf.zeros(0)
-except (ValueError, tf.errors.InvalidArgumentError):
-    raise RuntimeError(f"{wanted} is missing")
-return wanted
-""",
+    pytorch="try:\n    torch.empty(0, device=wanted)\nfinally:\n    return wanted",
+    tensorflow="with tf.device(wanted):\n    tf.zeros(0)\nreturn wanted",
 )
 
 bug_hunt = Mistakes("bug_hunt")
