@@ -311,7 +311,7 @@ _RULES = Halves(
         "PyTorch makes a tensor on the CPU unless it is told otherwise.",
         "PyTorch does what you say, or raises an error.",
         "the `if` asks what there is, and takes the CPU where there is no GPU.",
-        "PyTorch copies nothing between devices that you did not ask it to copy.",
+        "PyTorch copies no matrix to another device unless you ask for it.",
     ),
     _programs(
         "TensorFlow takes the first GPU that it sees, and the CPU if it sees none.",
