@@ -391,6 +391,7 @@ def explain_error(framework, pick_device) -> str:
     requests = [request.strip('"') for request in resolve(_CAUSES, framework.name)]
     there = ((cpu, 0), (gpu(0), 1), (first, 1), (gpu(some - 1), some), (gpu(2), 12), (gpu(10), 12))
     missing = ((gpu(0), 0), (first, 0), (gpu(1), 1), (gpu(some), some), (gpu(10), 9))
+    requests.append(cpu.removesuffix(":0") + ":1")
     for wanted, gpus in (*there, (cpu, some)):
         _pick(framework, pick_device, wanted, gpus, there=True)
     for wanted, gpus in (*missing, *itertools.product(requests, (0, 12))):
