@@ -14,6 +14,7 @@ CPU_TORCH = Framework("2.13.0+cpu")
 CUDA_TORCH = Framework("2.13.0", cuda="13.0")
 TENSORFLOW = Framework("2.21.0", cuda="12.5.1", words="Could not find cuda drivers")
 NO_LIBRARIES = dataclasses.replace(TENSORFLOW, words="Cannot dlopen some GPU libraries.")
+LEFT_OUT = dataclasses.replace(TENSORFLOW, words="The minimum required Cuda capability is 6.0.")
 GPU = ("NVIDIA RTX",)
 LAPTOP = Facts(
     python="3.11.7",
@@ -48,7 +49,7 @@ def frameworks(pytorch=CPU_TORCH, tensorflow=TENSORFLOW) -> dict[str, Framework]
 
 def test_nothing_is_wrong_with_a_laptop():
     assert doctor.diagnose(LAPTOP) == []
-    assert "The course works on this machine." in doctor.report(LAPTOP, [])
+    assert "Nothing was found that stops the course." in doctor.report(LAPTOP, [])
 
 
 SEES = frameworks(
@@ -64,20 +65,48 @@ GPU_CASES = {
     "gpu without a driver": (
         {"hardware": True},
         "note",
-        ("PyTorch can use no GPU: this machine has no NVIDIA driver", "TensorFlow can use no"),
+        ("PyTorch can use no NVIDIA GPU: no driver of NVIDIA's was found", "TensorFlow can use no"),
         "Install NVIDIA's driver",
     ),
     "gpu environment without a driver": (
         {"device": "gpu", "frameworks": frameworks(CUDA_TORCH)},
         "warning",
-        ("PyTorch can use no GPU", "TensorFlow can use no GPU"),
+        ("PyTorch can use no NVIDIA GPU", "TensorFlow can use no NVIDIA GPU"),
         "leave DEVICE=gpu out",
     ),
     "driver too old": (
         {"device": "gpu", "driver": "470.1", "frameworks": frameworks(CUDA_TORCH)},
         "warning",
-        ("PyTorch is built for CUDA 13.0 and sees no GPU", "TensorFlow is built for CUDA 12.5.1"),
+        ("asks for driver 580 or newer, and here is 470.1", "asks for driver 525 or newer"),
         "Update NVIDIA's driver",
+    ),
+    "a cause that nobody sees": (
+        {
+            "driver": "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.95.05  Mon Sep  1",
+            "hidden": "7",
+            "frameworks": frameworks(CUDA_TORCH),
+        },
+        "note",
+        ("Why, the doctor cannot tell. CUDA_VISIBLE_DEVICES is '7'.", "TensorFlow is built for"),
+        "Does nvidia-smi list the GPU?",
+    ),
+    "too old for the build": (
+        {
+            "driver": "580.1",
+            "frameworks": frameworks(
+                dataclasses.replace(CUDA_TORCH, gpus=GPU, broken="no kernel image.\nFor debugging"),
+                dataclasses.replace(SEES["tensorflow"], broken="no kernel image"),
+            ),
+        },
+        "problem",
+        ("PyTorch counts a GPU, and cannot compute on it: no kernel image.", "TensorFlow counts"),
+        "hide it: export CUDA_VISIBLE_DEVICES=",
+    ),
+    "left out by tensorflow": (
+        {"driver": "580.1", "frameworks": frameworks(SEES["pytorch"], LEFT_OUT)},
+        "note",
+        ("TensorFlow leaves the GPU out",),
+        "The CPU is enough.",
     ),
     "hidden": (
         {"device": "gpu", "driver": "580.1", "hidden": "", "frameworks": frameworks(CUDA_TORCH)},
@@ -112,6 +141,60 @@ def test_gpu_that_is_used_needs_no_word():
     facts = machine(device="gpu", driver="580.1", hidden="0", frameworks=SEES)
     assert doctor.diagnose(facts) == []
     assert "sees NVIDIA RTX" in doctor.report(facts, [])
+
+
+def test_other_gpus_are_named_and_not_mistaken_for_a_missing_one():
+    metal = Framework("2.13.0", other="Apple's Metal", gpus=("mps",))
+    facts = machine(hardware=True, frameworks={"pytorch": metal})
+    assert doctor.diagnose(facts) == []
+    assert "built for Apple's Metal, sees mps" in doctor.report(facts, [])
+
+
+# As much of a framework as the doctor asks; its GPU is one that the build has no code for.
+OLD_GPU = {
+    "pytorch": """
+import types
+__version__, version = "2.13.0", types.SimpleNamespace(cuda="13.0", hip=None)
+accelerator = types.SimpleNamespace(
+    current_accelerator=lambda: types.SimpleNamespace(type="cuda"),
+    is_available=lambda: True,
+    device_count=lambda: 1,
+)
+cuda = types.SimpleNamespace(get_device_name=lambda number: "NVIDIA RTX")
+
+
+def ones(size, device):
+    raise RuntimeError("CUDA error: no kernel image")
+""",
+    "tensorflow": """
+import contextlib, types
+__version__ = "2.13.0"
+gpu = types.SimpleNamespace(name="/physical_device:GPU:0")
+details = lambda gpu: {"device_name": "NVIDIA RTX"}
+config = types.SimpleNamespace(
+    experimental=types.SimpleNamespace(get_device_details=details),
+    list_physical_devices=lambda kind: [gpu],
+    set_soft_device_placement=lambda enabled: None,
+)
+sysconfig = types.SimpleNamespace(get_build_info=lambda: {"cuda_version": "13.0"})
+test = types.SimpleNamespace(is_built_with_cuda=lambda: True, is_built_with_rocm=lambda: False)
+device = contextlib.nullcontext
+
+
+def ones(shape):
+    raise RuntimeError("CUDA error: no kernel image")
+""",
+}
+
+
+@pytest.mark.parametrize("name", course.FRAMEWORKS)
+def test_a_gpu_is_asked_to_add(monkeypatch, tmp_path, name):
+    module = {"pytorch": "torch", "tensorflow": "tensorflow"}[name]
+    (tmp_path / f"{module}.py").write_text(OLD_GPU[name])
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    broken = "CUDA error: no kernel image"
+    expected = Framework("2.13.0", cuda="13.0", gpus=GPU, broken=broken)
+    assert doctor.probe(name, sys.executable) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Lesson 07, the install: the checks of its exercise.
+"""Lesson 07, devices and the install: the checks of its exercise.
 
 Every machine is simulated: the functions with which a framework tells what it sees answer for a
 machine drawn anew, so that a check says the same with a GPU and without one.
@@ -9,6 +9,7 @@ import itertools
 import math
 import types
 from collections.abc import Callable, Iterator, Mapping
+from typing import ClassVar
 from unittest import mock
 
 from paired.checks import adapters
@@ -16,14 +17,42 @@ from paired.checks.answers import Answer, Halves, resolve, task
 from paired.checks.judging import NotAttempted, Wrong, call, kind_of, parts
 
 import numpy as np
-from packaging.specifiers import SpecifierSet
-from packaging.version import Version
 
 MINIMUM_DRIVER = {12: 525, 13: 580}  # by the major version of CUDA, as NVIDIA lists it
 
 
 class SimulatedTensor(types.SimpleNamespace):
-    """Something that tells of the device it is on as a tensor does."""
+    """Something that tells of the device it is on as a tensor does, and computes nothing."""
+
+    def add(self, *_):
+        return self
+
+    sum = __add__ = __mul__ = __matmul__ = add
+
+    def item(self) -> float:
+        return 0.0
+
+    __float__ = item
+
+
+@contextlib.contextmanager
+def standing_in(function: Callable, fakes: list[tuple]) -> Iterator[None]:
+    """Let fakes (owner, name, fake) answer in a function, under names that it imported too."""
+    names = getattr(function, "__globals__", {})
+    with contextlib.ExitStack() as undo:
+        for owner, name, fake in fakes:
+            real = getattr(owner, name)
+            undo.enter_context(mock.patch.object(owner, name, fake))
+            for own in [key for key, value in names.items() if callable(real) and value is real]:
+                names[own] = fake
+                undo.callback(names.__setitem__, own, real)
+        yield
+
+
+def _serves(gpu: int, codes: list[str]) -> bool:
+    """Whether a build with code such as sm_75 has any for a GPU such as 86."""
+    kinds = ((kind == "sm", int(number)) for kind, number in (code.split("_") for code in codes))
+    return any(n <= gpu and (not exact or n // 10 == gpu // 10) for exact, n in kinds)
 
 
 class PyTorch(adapters.PyTorch):
@@ -31,10 +60,18 @@ class PyTorch(adapters.PyTorch):
 
     cpu, some_gpu = "cpu", "cuda"
     refusals = (RuntimeError, AssertionError)  # what it raises where a device is not there
-    libraries = False  # whether it writes what libraries it cannot load
     # What a mended function must leave as it was, and the values to leave it at.
     setting, values = "the default device", (None, "meta")
     setting_note = "Use `with torch.device(...)`, which ends by itself, also after an error."
+    # What `diagnose` says before all else, and after the build: when, and why.
+    first: ClassVar[Mapping] = {
+        "no code": (
+            lambda f: f["gpus"] and not any(_serves(gpu, f["codes"]) for gpu in f["gpus"]),
+            "the build has code for none of the GPUs that it sees.",
+        )
+    }
+    later: ClassVar[Mapping] = {}
+    words = (None,)  # what it may write while it is imported
 
     def gpu(self, number: int) -> str:
         return f"cuda:{number}"
@@ -50,9 +87,28 @@ class PyTorch(adapters.PyTorch):
         return device.type, device.index or 0
 
     @contextlib.contextmanager
-    def machine(self, gpus: int, cuda: str | None = "13.0") -> Iterator[None]:
-        """Let PyTorch tell of another machine."""
+    def machine(self, function: Callable, gpus: int, cuda: str | None = "13.0") -> Iterator[list]:
+        """Let PyTorch tell a function of another machine; gives what is made there."""
         import torch
+        from torch.overrides import TorchFunctionMode
+        from torch.utils import _device
+
+        made, there = [], {"cpu": math.inf, "meta": math.inf, "cuda": gpus}
+
+        class Machine(TorchFunctionMode):
+            """Whatever makes a tensor, by whatever name, makes a simulated one."""
+
+            def __torch_function__(self, func, kinds, arguments=(), options=None):
+                options = options or {}
+                if func not in _device._device_constructors():
+                    return func(*arguments, **options)
+                made.append(func)
+                asked = options.get("device")
+                asked = torch.device(_device.CURRENT_DEVICE or "cpu" if asked is None else asked)
+                if (asked.index or 0) >= there.get(asked.type, 0):
+                    raise AssertionError(f"no {asked}")
+                indexed = asked if asked.type != "cuda" else f"cuda:{asked.index or 0}"
+                return PyTorch().tensor_on(indexed)
 
         def properties(device=None) -> types.SimpleNamespace:
             number = device or 0 if isinstance(device, int | None) else self.parse(device)[1]
@@ -60,31 +116,23 @@ class PyTorch(adapters.PyTorch):
                 raise AssertionError(f"no GPU {number}")
             return types.SimpleNamespace(name="NVIDIA H100")
 
-        def make(*size, device=None, **options):
-            asked = torch.device(torch.get_default_device() if device is None else device)
-            number = asked.index or 0
-            if number >= {"cpu": math.inf, "cuda": gpus}.get(asked.type, 0):
-                raise AssertionError(f"no {asked}")
-            return self.tensor_on(self.cpu if asked.type == "cpu" else self.gpu(number))
-
         def current_accelerator(check_available: bool = False):
             return torch.device("cuda") if gpus or (cuda and not check_available) else None
 
-        seen = {"is_available": lambda: gpus > 0, "device_count": lambda: gpus}
-        with torch.device("cpu"):
-            torch.empty(0)  # PyTorch lists once what such a block changes: let it list its own
-        with (
-            mock.patch.multiple(torch, empty=make, zeros=make, ones=make),
-            mock.patch.multiple(torch.version, cuda=cuda),
-            mock.patch.multiple(torch.backends.cuda, is_built=lambda: cuda is not None),
-            mock.patch.multiple(torch.cuda, get_device_properties=properties, **seen),
-            mock.patch.object(torch.cuda, "get_device_name", lambda *n: properties(*n).name),
-            mock.patch.multiple(torch.accelerator, current_accelerator=current_accelerator, **seen),
-            mock.patch.multiple(torch.xpu, is_available=lambda: False, device_count=lambda: 0),
-        ):
-            yield
+        fakes = [
+            (torch.version, "cuda", cuda),
+            (torch.backends.cuda, "is_built", lambda: cuda is not None),
+            (torch.cuda, "get_device_properties", properties),
+            (torch.cuda, "get_device_name", lambda device=None: properties(device).name),
+            (torch.accelerator, "current_accelerator", current_accelerator),
+        ]
+        for owner, count in ((torch.cuda, gpus), (torch.accelerator, gpus), (torch.xpu, 0)):
+            fakes.append((owner, "is_available", lambda count=count: count > 0))
+            fakes.append((owner, "device_count", lambda count=count: count))
+        with standing_in(function, fakes), Machine():
+            yield made
 
-    def tensor_on(self, device: str):
+    def tensor_on(self, device):
         import torch
 
         device = torch.device(device)
@@ -113,11 +161,22 @@ class TensorFlow(adapters.TensorFlow):
     """The same of TensorFlow."""
 
     cpu, some_gpu = "/CPU:0", "/GPU"
-    libraries = True
     setting, values = "soft placement", (True, False)
     setting_note = (
         "Take `tf.config.get_soft_device_placement()` first, and set that again in a `finally:`."
     )
+    words = ("Optimized.", "Cannot dlopen.", "Ignoring visible gpu device 0.")
+    first: ClassVar[Mapping] = {}
+    later: ClassVar[Mapping] = {
+        "libraries": (
+            lambda f: "dlopen" in f["words"],
+            'its words have "dlopen" in them: it cannot load the libraries of CUDA.',
+        ),
+        "left out": (
+            lambda f: "Ignoring visible gpu device" in f["words"],
+            "its words say that it ignores a GPU.",
+        ),
+    }
 
     @property
     def refusals(self) -> tuple[type[Exception], ...]:
@@ -138,12 +197,15 @@ class TensorFlow(adapters.TensorFlow):
         return (spec.device_type.lower(), spec.device_index or 0) if spec.device_type else None
 
     @contextlib.contextmanager
-    def machine(self, gpus: int, cuda: str | None = "13.0") -> Iterator[None]:
-        """Let TensorFlow tell of another machine."""
+    def machine(self, function: Callable, gpus: int, cuda: str | None = "13.0") -> Iterator[list]:
+        """As `PyTorch.machine`."""
         import tensorflow as tf
         from tensorflow.python.eager import context
 
+        made = []
+
         def make(*arguments, **options):
+            made.append(arguments)
             asked = context.context().device_name or (self.gpu(0) if gpus else self.cpu)
             kind, number = self.parse(asked)
             if number < {"cpu": 1, "gpu": gpus}.get(kind, 0):
@@ -159,28 +221,24 @@ class TensorFlow(adapters.TensorFlow):
                 device for device in devices if device_type in (None, device.device_type)
             ]
 
-        physical = listed(tf.config.PhysicalDevice, "/physical_device")
-        logical = listed(tf.config.LogicalDevice, "/device")
+        own, physical = context.context(), listed(tf.config.PhysicalDevice, "/physical_device")
         build = {"is_cuda_build": cuda is not None, "is_rocm_build": False}
         build |= {"cuda_version": cuda, "cudnn_version": "9"} if cuda else {}
-        with (
-            mock.patch.multiple(tf, constant=make, zeros=make, ones=make),
-            mock.patch.multiple(
-                context.context(),
-                list_physical_devices=physical,
-                get_visible_devices=physical,
-                list_logical_devices=logical,
-            ),
-            mock.patch.multiple(
-                tf.test,
-                is_built_with_cuda=lambda: cuda is not None,
-                is_built_with_gpu_support=lambda: cuda is not None,
-                gpu_device_name=lambda: "/device:GPU:0" if gpus else "",
-                is_gpu_available=lambda *_, **__: gpus > 0,
-            ),
-            mock.patch.multiple(tf.sysconfig, get_build_info=lambda: build),
-        ):
-            yield
+        makers = ("ones", "zeros", "constant", "fill", "eye", "range", "identity")
+        fakes = [
+            *((tf, name, make) for name in (*makers, "convert_to_tensor")),
+            *((tf.random, name, make) for name in ("uniform", "normal")),
+            (own, "list_physical_devices", physical),
+            (own, "get_visible_devices", physical),
+            (own, "list_logical_devices", listed(tf.config.LogicalDevice, "/device")),
+            (tf.test, "is_built_with_cuda", lambda: cuda is not None),
+            (tf.test, "is_built_with_gpu_support", lambda: cuda is not None),
+            (tf.test, "gpu_device_name", lambda: "/device:GPU:0" if gpus else ""),
+            (tf.test, "is_gpu_available", lambda *_, **__: gpus > 0),
+            (tf.sysconfig, "get_build_info", lambda: build),
+        ]
+        with standing_in(function, fakes):
+            yield made
 
     def tensor_on(self, device: str):
         kind, number = self.parse(device)
@@ -253,7 +311,7 @@ _RULES = Halves(
         "PyTorch makes a tensor on the CPU unless it is told otherwise.",
         "PyTorch does what you say, or raises an error.",
         "the `if` asks what there is, and takes the CPU where there is no GPU.",
-        "PyTorch copies nothing between devices that you did not ask it to copy.",
+        "PyTorch copies no matrix to another device unless you ask for it.",
     ),
     _programs(
         "TensorFlow takes the first GPU that it sees, and the CPU if it sees none.",
@@ -292,7 +350,7 @@ def translation(framework, what_i_have) -> str:
         "on": "look at the tensor `x` itself, not at what the machine has.",
     }
     for gpus, built, place in machines:
-        with framework.machine(gpus, built):
+        with framework.machine(what_i_have, gpus, built):
             got = call(what_i_have, x=framework.tensor_on(place))
         got = parts("what_i_have", got, *whys)
         right = (built, gpus, "cpu" if place == cpu else "gpu")
@@ -330,25 +388,26 @@ def explain_error(framework, pick_device) -> str:
     """Name why three requests fail; write a function that asks before, and never falls back."""
     some = int(np.random.default_rng().integers(5, 9))
     cpu, gpu, first = framework.cpu, framework.gpu, framework.some_gpu
-    requests = [(request.strip('"'), 0) for request in resolve(_CAUSES, framework.name)]
-    there = ((cpu, 0), (gpu(0), 1), (first, 1), (gpu(some - 1), some), (gpu(10), 12), (cpu, some))
-    missing = ((gpu(0), 0), (first, 0), (gpu(1), 1), (gpu(some), some), (gpu(10), 9), *requests)
-    for wanted, gpus in there:
+    requests = [request.strip('"') for request in resolve(_CAUSES, framework.name)]
+    there = ((cpu, 0), (gpu(0), 1), (first, 1), (gpu(some - 1), some), (gpu(2), 12), (gpu(10), 12))
+    missing = ((gpu(0), 0), (first, 0), (gpu(1), 1), (gpu(some), some), (gpu(10), 9))
+    requests.append(cpu.removesuffix(":0") + ":1")
+    for wanted, gpus in (*there, (cpu, some)):
         _pick(framework, pick_device, wanted, gpus, there=True)
-    for wanted, gpus in missing:
+    for wanted, gpus in (*missing, *itertools.product(requests, (0, 12))):
         _pick(framework, pick_device, wanted, gpus, there=False)
     return "The causes are right. What is there is returned, and what is not is refused in words."
 
 
 def _try(framework, gpus: int, function: Callable, **arguments) -> tuple:
-    """What a function returns on a machine, and the error that it raises."""
-    try:
-        with framework.machine(gpus):
-            return call(function, **arguments), None
-    except (Wrong, NotAttempted, RecursionError):
-        raise
-    except Exception as error:
-        return None, error
+    """What a function returns on a machine, the error that it raises, and what it makes."""
+    with framework.machine(function, gpus) as made:
+        try:
+            return call(function, **arguments), None, made
+        except (Wrong, NotAttempted, RecursionError):
+            raise
+        except Exception as error:
+            return None, error, made
 
 
 def _on(gpus: int) -> str:
@@ -360,7 +419,9 @@ def _pick(framework, pick_device, wanted: str, gpus: int, *, there: bool) -> Non
     """Judge what `pick_device` does on one machine."""
     said = f'On {_on(gpus)} `pick_device("{wanted}")`'
     right = framework.parse(wanted)
-    got, error = _try(framework, gpus, pick_device, wanted=wanted)
+    got, error, made = _try(framework, gpus, pick_device, wanted=wanted)
+    if made:
+        raise Wrong(f"{said} makes a tensor: ask what there is.")
     if error and there:
         if not isinstance(error, RuntimeError):
             raise error
@@ -371,10 +432,11 @@ def _pick(framework, pick_device, wanted: str, gpus: int, *, there: bool) -> Non
             wish = "let it be a `RuntimeError`, with a sentence of yours."
             raise Wrong(f"{said} raises `{type(error).__name__}`; {wish}")
         wish = f"{said} raises, as it should; let the message"
-        if wanted.lstrip("/") not in str(error):
-            raise Wrong(f"{wish} name the device that was asked for.")
-        if len(str(error).split()) < 2:
-            raise Wrong(f"{wish} say why.")
+        name = wanted.lstrip("/")
+        if name not in str(error):
+            raise Wrong(f"{wish} contain `{wanted}`.")
+        if not any(map(str.isalpha, str(error).replace(name, ""))):
+            raise Wrong(f"{wish} say what is missing.")
         return
     place = framework.parse(got)
     if place is None:
@@ -387,59 +449,6 @@ def _pick(framework, pick_device, wanted: str, gpus: int, *, there: bool) -> Non
         what = f"`{got!s:.60}`, which is another device."
     if what:
         raise Wrong(f"{said} returns {what}{'' if there else ' Raise an error.'}")
-
-
-def versions(framework, newest_fit) -> str:
-    """Pick the newest version of a package that every requirement accepts."""
-    rng = np.random.default_rng()
-    name, spelled = "some-package", "Some_Package"
-    major, low, high = (int(rng.integers(*bounds)) for bounds in ((1, 9), (3, 10), (10, 20)))
-    old, new, next_ = f"{major}.{low}", f"{major}.{high}", f"{major + 1}.0"
-    three = [new, next_, old]
-    order = f"versions are no text and no decimals: {low} comes before {high}."
-    every = "every line must accept it."
-    marker = "what follows `;` says when the line applies."
-    early = "a pre-release is not for everyday use."
-    spelling = 'capitals, "-", "_" and "." do not matter in the name of a package.'
-    cases = [  # requirements, versions, the newest that fits, why
-        ([name], three, next_, "nothing speaks against the newest, wherever it stands."),
-        ([f"{name}>={old}"], [old, new], new, order),
-        ([name], [new, f"{new}.1"], f"{new}.1", "every part of a version counts."),
-        ([f"{name}<{next_},>={old}"], three, new, f"{next_} is too new."),
-        ([f"{name}<={new}"], three, new, "`<=` accepts the bound itself."),
-        ([f"{name}!={next_}"], three, new, "`!=` excludes a version."),
-        ([f"{name}>={old}", f"{name}<{new}"], three, old, every),
-        ([f"{name}<{new}", f"{name}>={old}"], three, old, every),
-        ([f"{name}>={new}", f"{name}<{new}"], three, None, "no version is accepted by both."),
-        ([f"{name}>{next_}"], three, None, "it accepts none."),
-        ([f"numpy<{new}", f"{name}<{next_}"], three, new, "numpy is another package."),
-        ([f"{name}-extra<{new}"], three, next_, "that is another package."),
-        ([f"{spelled}<{next_}"], three, new, spelling),
-        ([f'{name}<{new}; python_version < "3"'], three, next_, marker),
-        ([f'{name}<{new}; extra == "and-cuda"'], three, next_, marker),
-        ([f'{name}<{next_}; python_version >= "3"'], three, new, marker),
-        ([f"{name}>={old}"], [f"{next_}rc1", f"{next_}b1", new], new, early),
-        ([name], [old, f"{next_}.dev1"], old, early),
-        ([f"{name}=={new}"], [old, f"{new}+cpu"], f"{new}+cpu", "`+cpu` only names the build."),
-    ]
-    for _ in range(100):
-        there = [f"{a}.{b}" for a in range(1, 4) for b in range(7, 12)]
-        there = rng.permutation(there)[:8].tolist()
-        signs = rng.permutation([">=", "<=", "!=", "<", ">"]).tolist()
-        bounds = [f"{signs[k]}{there[k]}" for k in range(2)]
-        fit = [version for version in there if version in SpecifierSet(",".join(bounds))]
-        right = max(fit, key=Version, default=None)
-        cases.append(([f"{name}{bound}" for bound in bounds], there, right, every))
-    for lines, there, right, why in cases:
-        package = "SOME.package" if why == spelling else name
-        got = call(newest_fit, package=package, requirements=list(lines), versions=list(there))
-        if got is not None and (not isinstance(got, str) or got not in there):
-            wanted = "It must return one of `versions`, as it stands there, or `None`"
-            raise Wrong(f"{wanted}; it is {kind_of(got)}.")
-        if got != right:
-            shown = ", ".join(f"`{line}`" for line in lines)
-            raise Wrong(f"With {shown} and the versions {', '.join(there)} it is {right}: {why}")
-    return f"Names, bounds, markers, builds and pre-releases: {len(cases)} times the newest."
 
 
 def bug_hunt(framework, run_on) -> str:
@@ -471,7 +480,7 @@ def _check_run_on(framework, run_on, get: Callable) -> None:
             return results[0]
 
         said = f'On {_on(gpus)} `run_on("{device}", compute)`'
-        answer, error = _try(framework, gpus, run_on, device=device, compute=once)
+        answer, error, _ = _try(framework, gpus, run_on, device=device, compute=once)
         if error and not isinstance(error, (ZeroDivisionError, *framework.refusals)):
             raise error
         if get() != setting:
@@ -521,8 +530,8 @@ def _major(version: str) -> int:
 
 
 # What `diagnose` may answer, in the order in which it is to look: when, and why.
-_REASONS = {
-    "works": (lambda f: f["gpus"], "whatever else is so, it sees a GPU."),
+_MACHINE = {
+    "works": (lambda f: f["gpus"], "whatever else is so, it sees a GPU that it has code for."),
     "no gpu": (
         lambda f: f["driver"] is None and not f["hardware"],
         "there is neither a driver nor a GPU in the machine.",
@@ -530,10 +539,8 @@ _REASONS = {
     "no driver": (lambda f: f["driver"] is None, "there is a GPU, and no driver for it."),
     "hidden": (lambda f: f["hidden"] in ("", "-1"), "`CUDA_VISIBLE_DEVICES` names no GPU."),
     "cpu build": (lambda f: f["cuda"] is None, "the build was made for no version of CUDA."),
-    "libraries": (
-        lambda f: "dlopen" in f.get("words", ""),
-        'its words have "dlopen" in them: it cannot load the libraries of CUDA.',
-    ),
+}
+_DRIVER = {
     "old driver": (
         lambda f: _major(f["driver"]) < MINIMUM_DRIVER[_major(f["cuda"])],
         "the driver is older than this version of CUDA asks for.",
@@ -543,15 +550,16 @@ _REASONS = {
 
 
 def diagnose(framework, diagnose) -> str:
-    """Say why a framework sees no GPU."""
+    """Say why a framework uses no GPU."""
+    reasons = framework.first | _MACHINE | framework.later | _DRIVER
     for facts in _machines(framework):
-        right = next(word for word, (is_so, _) in _REASONS.items() if is_so(facts))
+        right = next(word for word, (is_so, _) in reasons.items() if is_so(facts))
         said = call(diagnose, facts=dict(facts))
-        if not isinstance(said, str) or said not in _REASONS:
+        if not isinstance(said, str) or said not in reasons:
             wanted = "It must return one of the words of the table"
             raise Wrong(f"{wanted}; with `{facts}` it is {kind_of(said)}.")
         if said != right:
-            raise Wrong(f'With `{facts}` it is not "{said}": {_REASONS[right][1]}')
+            raise Wrong(f'With `{facts}` it is not "{said}": {reasons[right][1]}')
     return "Every kind of machine that the facts can describe gets its reason."
 
 
@@ -559,8 +567,10 @@ def _machines(framework) -> Iterator[dict]:
     """Facts of every kind of machine, from simple to odd."""
     rng = np.random.default_rng()
     builds, hiding = (None, *MINIMUM_DRIVER), (None, "0", "", "-1", "GPU-8932f937")
-    said = ("Optimized build.", "Cannot dlopen.") if framework.libraries else (None,)
-    for cuda, hidden, words, hardware in itertools.product(builds, hiding, said, (True, False)):
+    codes = ["sm_75", "sm_80", "sm_86", "sm_100"]
+    for cuda, hidden, words, hardware in itertools.product(
+        builds, hiding, framework.words, (True, False)
+    ):
         oldest = MINIMUM_DRIVER[cuda or 13]
         for driver in (None, oldest + 15, oldest, oldest - 1, 96, 1010):
             minor = f"{rng.integers(10, 200)}.{rng.integers(0, 10):02}"
@@ -571,10 +581,15 @@ def _machines(framework) -> Iterator[dict]:
                 "driver": driver and f"{driver}.{minor}",
                 "hidden": hidden,
             }
-            facts |= {"words": words} if words else {}
+            facts |= {"words": words} if words else {"codes": codes if cuda else []}
             yield facts
             if hidden not in ("", "-1") and cuda and driver:
-                yield facts | {"gpus": ["NVIDIA H100"]}
+                for gpus in ([86], [100, 80]):
+                    yield facts | {"gpus": gpus}
+                if not words:
+                    for gpus in ([61], [90], [70, 61], [61, 89], [120, 80]):
+                        yield facts | {"gpus": gpus}
+                    yield facts | {"gpus": [120], "codes": [*codes, "compute_100"]}
 
 
-TASKS = (predict, translation, explain_error, versions, bug_hunt, diagnose)
+TASKS = (predict, translation, explain_error, bug_hunt, diagnose)

@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -22,21 +23,45 @@ PACKAGES = ("jupyterlab", "jupyter-server-proxy", "ipykernel", "nbval", "keras",
 PACKAGES += ("visdom", "numpy")
 PORTS = {8888: "JupyterLab", 6006: "TensorBoard", 8097: "Visdom"}
 NAMES = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
+# The oldest driver for each major version of CUDA, as NVIDIA lists it.
+MINIMUM_DRIVER = {12: 525, 13: 580}
 
-# Each runs in a process of its own: an import may fail, crash, or write to stderr.
+# Each runs in a process of its own: an import may fail, crash, or write to stderr. A GPU that is
+# counted may still be one that the build has no code for, so each has to add two numbers.
 PROBES = {
     "pytorch": """
 import json, torch
-gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-gpus = gpus if torch.cuda.is_available() else []
-print(json.dumps({"version": torch.__version__, "cuda": torch.version.cuda, "gpus": gpus}))
+device = torch.accelerator.current_accelerator()
+kind = device.type if device else "cpu"
+count = torch.accelerator.device_count() if torch.accelerator.is_available() else 0
+gpus = [torch.cuda.get_device_name(i) if kind == "cuda" else kind for i in range(count)]
+broken = None
+try:
+    for i in range(count):
+        torch.ones(1, device=f"{kind}:{i}").add(1).item()
+except Exception as error:
+    broken = str(error)
+hip = torch.version.hip
+other = f"ROCm {hip}" if hip else {"mps": "Apple's Metal", "xpu": "Intel's XPU"}.get(kind)
+print(json.dumps({"version": torch.__version__, "cuda": torch.version.cuda, "gpus": gpus,
+                  "other": other, "broken": broken}))
 """,
     "tensorflow": """
 import json, tensorflow as tf
 cuda = tf.sysconfig.get_build_info().get("cuda_version") if tf.test.is_built_with_cuda() else None
+there = tf.config.list_physical_devices("GPU")
 gpus = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
-        for gpu in tf.config.list_physical_devices("GPU")]
-print(json.dumps({"version": tf.__version__, "cuda": cuda, "gpus": gpus}))
+        for gpu in there]
+broken = None
+try:
+    tf.config.set_soft_device_placement(False)
+    for i in range(len(there)):
+        with tf.device(f"/GPU:{i}"):
+            float(tf.ones(()) + 1)
+except Exception as error:
+    broken = str(error)
+print(json.dumps({"version": tf.__version__, "cuda": cuda, "gpus": gpus, "broken": broken,
+                  "other": "ROCm" if tf.test.is_built_with_rocm() else None}))
 """,
 }
 
@@ -50,6 +75,8 @@ class Framework:
     gpus: tuple[str, ...] = ()
     error: str | None = None  # why it cannot be imported
     words: str = ""  # what it wrote to stderr while it was imported
+    other: str | None = None  # what else it was built for: ROCm, Apple's Metal, Intel's XPU
+    broken: str | None = None  # why it cannot compute on a GPU that it counts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +160,9 @@ def probe(framework: str, python: str) -> Framework:
     if process.returncode:
         return Framework(error=words.splitlines()[-1] if words else "no reason given", words=words)
     said = json.loads(process.stdout.splitlines()[-1])
-    return Framework(said["version"], said["cuda"], tuple(said["gpus"]), words=words)
+    names = ("version", "cuda", "gpus", "other", "broken")
+    told = {name: said.get(name) for name in names}
+    return Framework(**told | {"gpus": tuple(told["gpus"])}, words=words)
 
 
 def _version(package: str) -> str | None:
@@ -187,14 +216,27 @@ def gather() -> Facts:
     )
 
 
+def _major(version: str | None) -> int | None:
+    """The first number of a version, also within a line such as the driver's own; None if none."""
+    found = re.search(r"\b(\d+)\.\d", version or "")
+    return int(found[1]) if found else None
+
+
 def _gpu_findings(facts: Facts, name: str, framework: Framework) -> Finding | None:
     """Why a framework that can be imported uses no GPU; None if it does, or there is none."""
     title = NAMES[name]
     level = "warning" if facts.device == "gpu" else "note"
-    if framework.gpus or not (facts.hardware or facts.driver or facts.device == "gpu"):
+    if framework.broken:
+        reason = framework.broken.strip().partition("\n")[0].rstrip(".")
+        what = f"{title} counts a GPU, and cannot compute on it: {reason}."
+        remedy = "Does the build support this GPU? If not, hide it: export CUDA_VISIBLE_DEVICES="
+        return Finding("problem", what, remedy)
+    if framework.gpus or framework.other:
+        return None
+    if not (facts.hardware or facts.driver or facts.device == "gpu"):
         return None
     if not facts.driver:
-        what = f"{title} can use no GPU: this machine has no NVIDIA driver."
+        what = f"{title} can use no NVIDIA GPU: no driver of NVIDIA's was found."
         remedy = "Install NVIDIA's driver, or leave DEVICE=gpu out: the CPU is enough."
         return Finding(level, what, remedy)
     if facts.hidden is not None and facts.hidden.strip() in ("", "-1"):
@@ -211,11 +253,19 @@ def _gpu_findings(facts: Facts, name: str, framework: Framework) -> Finding | No
             else "To use the GPU: make lab DEVICE=gpu. The CPU is enough."
         )
         return Finding(level, what, remedy)
-    what = (
-        f"{title} is built for CUDA {framework.cuda} and sees no GPU, though there is a driver "
-        f"({facts.driver}): it is probably too old."
-    )
-    return Finding(level, what, "Update NVIDIA's driver, then restart.")
+    if "minimum required Cuda capability" in framework.words:
+        what = f"{title} leaves the GPU out: its build supports none of this age."
+        return Finding(level, what, "The CPU is enough. An older TensorFlow may support the GPU.")
+    has, needs = _major(facts.driver), MINIMUM_DRIVER.get(_major(framework.cuda))
+    if has and needs and has < needs:
+        what = f"{title} is built for CUDA {framework.cuda}, and sees no GPU: NVIDIA asks for "
+        what += f"driver {needs} or newer, and here is {facts.driver}."
+        return Finding(level, what, "Update NVIDIA's driver, then restart.")
+    what = f"{title} is built for CUDA {framework.cuda} and sees no GPU, though there is a driver "
+    what += f"({facts.driver}). Why, the doctor cannot tell."
+    if facts.hidden is not None:
+        what += f" CUDA_VISIBLE_DEVICES is {facts.hidden!r}."
+    return Finding(level, what, "Does nvidia-smi list the GPU? In a container: was it given one?")
 
 
 def diagnose(facts: Facts) -> list[Finding]:
@@ -226,7 +276,9 @@ def diagnose(facts: Facts) -> list[Finding]:
         if framework.error:
             remedy = again
             if "SIGILL" in framework.error:
-                remedy = "This processor lacks instructions it needs (AVX); use another machine."
+                remedy = (
+                    "Its processor may lack instructions that it needs (AVX): try another machine."
+                )
             what = f"{NAMES[name]} cannot be imported: {framework.error}."
             findings.append(Finding("problem", what, remedy))
         elif finding := _gpu_findings(facts, name, framework):
@@ -266,13 +318,14 @@ def report(facts: Facts, findings: list[Finding]) -> str:
     """Facts and findings in plain words."""
     rows = {"System": f"{facts.system}, Python {facts.python}", "Environment": facts.device}
     for name, framework in facts.frameworks.items():
-        build = f"built for CUDA {framework.cuda}" if framework.cuda else "built for the CPU"
+        cuda = framework.cuda and f"CUDA {framework.cuda}"
+        build = f"built for {framework.other or cuda or 'the CPU'}"
         sees = f"sees {', '.join(framework.gpus) or 'no GPU'}"
         seen = f"{framework.version}, {build}, {sees}"
         rows[NAMES[name]] = "cannot be imported" if framework.error else seen
     rows["Packages"] = ", ".join(f"{name} {is_ or '-'}" for name, is_ in facts.packages.items())
     rows["Visdom page"] = "fetched" if facts.visdom_page else "missing"
-    rows["GPU driver"] = facts.driver or "none"
+    rows["GPU driver"] = facts.driver or "none found (NVIDIA's is looked for, no other)"
     rows["Processor"] = f"{facts.cores} cores"
     rows["Memory"] = f"{facts.memory_free:.1f} of {facts.memory:.1f} GB free"
     rows["Disk"] = f"{facts.disk_free:.0f} GB free"
@@ -284,7 +337,7 @@ def report(facts: Facts, findings: list[Finding]) -> str:
     for finding in findings:
         lines += ["", f"{finding.level.upper()}: {finding.what}", f"  {finding.remedy}"]
     if not any(finding.level == "problem" for finding in findings):
-        lines += ["", "The course works on this machine."]
+        lines += ["", "Nothing was found that stops the course."]
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Lesson 07, the install: wrong answers to its exercise, and other right ones.
+"""Lesson 07, devices and the install: wrong answers to its exercise, and other right ones.
 
 Its tables have rows of what must be said, which is nothing of a right answer, and a change.
 """
@@ -46,7 +46,6 @@ place(
     ("`cuda` is 'None', not None", "str(torch.version.cuda)", f"str({get})"),
     (".1': it is the version", '(torch.version.cuda or "")[:4] or None', f"{get} and {get}[:4]"),
     ("a build for the CPU has none.", "torch.__version__", "tf.__version__"),
-    ("`cuda` is '9', not", "", 'build.get("cudnn_version")'),
     ("`KeyError: 'cuda_version'` in line 4 of its cell, `cuda =", "", 'build["cuda_version"]'),
 )
 place(
@@ -58,7 +57,6 @@ place(
     ("`gpus` is 1, not ", *map("int({})".format, seen)),
     ("`gpus` is 1, not 0: count those", *map("int({})".format, built)),
     ("built for a GPU need not see one.", "", "len(tf.config.list_physical_devices())"),
-    ("`gpus` is [], not 0", "", 'tf.config.list_physical_devices("GPU")'),
     ("`gpus` is 0, not 1", "", 'len(tf.config.list_physical_devices("gpu"))'),
 )
 place(
@@ -69,7 +67,6 @@ place(
     (RIGHT, '("cpu", "gpu")[x.is_cuda]', '"gpu" if "GPU" in x.device else "cpu"'),
     ("`on` is 'cuda', not 'gpu'", "x.device.type", ""),
     ("`on` is 'CPU', not 'cpu'", "", "tf.DeviceSpec.from_string(x.device).device_type"),
-    ("`on` is '/job:localhost", "", "x.device"),
     ("'gpu', not 'cpu': look at the tensor", *map('"gpu" if {} else "cpu"'.format, seen)),
     (
         "`on` is 'cpu', not 'gpu': look at the tensor",
@@ -81,6 +78,19 @@ place(
 a_dictionary = 'return {"gpus": 0}'
 translation.brings("must return (cuda, gpus, on); it returns a `dict`.", both=a_dictionary)
 
+
+def imports(task: Mistakes, function: str, *pairs: tuple[str, str]) -> None:
+    """Add right answers that have a name of their own for what the framework calls `old`."""
+    for half, (old, own) in zip(HALVES, pairs, strict=True):
+        whole = f"{own} = {old}\n\n\n{function}"
+        if half == "pytorch":
+            whole = f"from torch.cuda import {own}\n\n\n{function}"
+        task.right(**{half: (old, own, function, whole)})
+
+
+names = ("torch.cuda.device_count", "device_count")
+imports(translation, "def what_i_have(x):", names, ("tf.sysconfig.get_build_info", "info"))
+
 explain_error = Mistakes("explain_error")
 for given in (("name", "kind"), "name", {"name"}, 3):
     explain_error.brings("`causes` must be a tuple of 3 words, each", both={"causes": given})
@@ -88,27 +98,19 @@ explain_error.brings("`causes` has 'driver'", both={"causes": ("name", "driver",
 fallback = "returns the CPU: that is the silent fallback. Raise an error."
 absent = "returns a device that is not there: ask how many there are."
 refused = "raises a `RuntimeError`, though the device is there."
-no_number = (
-    "'>=' not supported between instances of 'NoneType' and 'int'` in line 12 of its cell, `if"
-)
+no_number = "'>=' not supported between instances of 'NoneType' and 'int'` in line"
 rows(
     explain_error,
     (f':1")` {absent}', ">= there:", "> there or not there:"),
-    (f':1")` {absent}', ">= there:", ">= there == 0:"),
     (f':10")` {absent}', "or 0)", "or 0) % 10"),
-    (f':10")` {absent}', "if (", "if str(", ">= there:", ">= str(there):"),
+    (f':2")` {refused}', "if (", "if str(", ">= there:", ">= str(there):"),
     (refused, ">= there:", "+ 1 >= there:"),
     (no_number, "index or 0)", "index)"),
     (absent, "raise RuntimeError(", "print("),
     ("a `NoneType` that is no name of a device. Raise", "raise RuntimeError(", "return print("),
-    ("a `str` that is no name of a device. Raise", "raise RuntimeError(", "return str("),
-    (
-        ":98`, which is another device. Raise",
-        "raise RuntimeError(",
-        'return wanted[:4] + ":98" or (',
-    ),
-    ("let the message name the device that was asked for.", "{wanted} was", "This was"),
-    ("let the message say why.", "raise RuntimeError(", "raise RuntimeError(wanted or "),
+    ("raises, as it should; let the message contain `", "{wanted} was", "This was"),
+    ("let the message say what is missing.", "RuntimeError(", "RuntimeError(wanted or "),
+    (RIGHT, "RuntimeError(", 'RuntimeError("missing:" + wanted or '),
     ("raises `ValueError`; let it be a `RuntimeError`, with", "raise Runtime", "raise Value"),
     ("raises `AssertionError`; let it be a", "raise RuntimeError(", "assert not str("),
 )
@@ -129,11 +131,6 @@ place(
     explain_error,
     "return device",
     "return wanted",
-    (
-        ":0`, which is another device.",
-        'return "cuda:0" if torch.cuda.is_available() else "cpu"',
-        'return "/GPU:0" if tf.config.list_physical_devices("GPU") else "/CPU:0"',
-    ),
     ("`, which is another device.", "return device.type", 'return wanted.split(":")[0]'),
     ("returns the CPU: that is the silent fallback.", 'return "cpu"', 'return "/CPU:0"'),
     ("a `NoneType` that is no name of a device.", "return None", ""),
@@ -142,8 +139,8 @@ place(
 rows(
     explain_error,
     (fallback, "raise RuntimeError(", 'return "cpu" or ('),
-    (f'`pick_device("xpu")` {absent}', ".get(device.type, 0)", ".get(device.type, 1)"),
-    (f'`pick_device("cpu:3")` {absent}', '"cpu": 1', '"cpu": 9'),
+    (f'`pick_device("xpu")` {absent}', ".type, 0)", ".type, torch.cuda.device_count())"),
+    (f'`pick_device("cpu:3")` {absent}', '"cpu": 1', '"cpu": 1 + torch.cuda.device_count()'),
     halves=("pytorch",),
 )
 unread = 'if "PU" not in wanted:\n        return {}\n    device = tf.'
@@ -171,67 +168,12 @@ for device in tf.config.list_logical_devices():
 raise RuntimeError(f"{wanted} missing")
 """,
 )
-
-versions = Mistakes("versions")
-ACCEPTS, EARLY = "line.specifier.contains(version)", "not Version(version).is_prerelease"
-NAME = "canonicalize_name(line.name) == canonicalize_name(package)"
-MARKER, LINES = "line.marker is None or line.marker.evaluate()", "map(Requirement, requirements)"
-NEWEST = "max(fit, key=Version, default=None)"
-last_one = "all(s.contains(version) for s in sorted(line.specifier, key=str)[-1:])"
-one_a_sign = "    own = {str(line.specifier)[:1]: line for line in own}.values()\n    fit = ["
-no_default = "`IndexError: list index out of range` in line 16 of its cell, `return sorted(fit"
-order, every = "versions are no text and no decimals:", "every line must accept it."
-newest = "nothing speaks against the newest, wherever it stands."
-name, early = "do not matter in the name of a package.", "a pre-release is not for everyday use."
-rows(
-    versions,
-    (RIGHT, NEWEST, "next(iter(sorted(fit, key=Version, reverse=True)), None)"),
-    (order, "key=Version", "key=str"),
-    (order, "key=Version", 'key=lambda v: float(v.split("+")[0])'),
-    ("every part of a version counts.", "key=Version", "key=lambda v: Version(v).release[:2]"),
-    (newest, NEWEST, "fit[-1] if fit else None"),
-    (newest, "max(fit", "min(fit"),
-    ("is too new.", ACCEPTS, last_one),
-    ("`<=` accepts the bound itself", ACCEPTS, f'{ACCEPTS} and f"<={{version}}" not in str(line)'),
-    ("`!=` excludes a version.", ACCEPTS, f'("!=" in str(line) or {ACCEPTS})'),
-    (every, "if all(", "if any("),
-    (every, LINES, "map(Requirement, requirements[:1])"),
-    (every, LINES, "map(Requirement, requirements[-1:])"),
-    (every, "    fit = [", one_a_sign),
-    ("it is None: no version is accepted by both.", "max(fit", "max(fit or versions"),
-    ("it is None: it accepts none.", ACCEPTS, f'(f">{{version}}" in str(line) or {ACCEPTS})'),
-    ("numpy is another package.", NAME, "True"),
-    ("that is another package.", NAME, "line.name.startswith(package)"),
-    (name, NAME, "line.name == package"),
-    (name, NAME, "line.name.lower() == package.lower()"),
-    (name, NAME, "canonicalize_name(line.name) == package"),
-    ('python_version < "3"` and the', MARKER, "True"),
-    ('python_version < "3"` and the', MARKER, MARKER.replace("or ", "or not ")),
-    ('extra == "and-cuda"` and the', "evaluate()", 'evaluate({"extra": "and-cuda"})'),
-    ('python_version >= "3"` and the', MARKER, "line.marker is None"),
-    (early, EARLY, "True"),
-    (early, EARLY, '"rc" not in version and "dev" not in version'),
-    (early, EARLY, '"rc" not in version and "b" not in version'),
-    ("`+cpu` only names the build.", EARLY, f'{EARLY} and "+" not in version'),
-    ("as it stands there, or `None`; it is ['", NEWEST, "fit"),
-    ("it is a `Version`.", NEWEST, "max(map(Version, fit), default=None)"),
-    ("as it stands there, or `None`; it is 'None'.", "default=None", 'default="None"'),
-    ("it is '", "max(fit", 'max((version.split("+")[0] for version in fit)'),
-    (no_default, NEWEST, "sorted(fit, key=Version)[-1]"),
-)
-versions.right(
-    both="""
-every = Requirement(package).specifier
-for line in map(Requirement, requirements):
-    if canonicalize_name(line.name) == canonicalize_name(package):
-        if not line.marker or line.marker.evaluate({"extra": ""}):
-            every &= line.specifier
-newest = None
-for version in every.filter(versions, prereleases=False):
-    if newest is None or Version(version) > Version(newest):
-        newest = version
-return newest
-"""
+ask = "tf.config.list_physical_devices", "ask"
+imports(explain_error, "def pick_device(wanted):", names, ask)
+explain_error.brings(
+    "makes a tensor: ask what there is.",
+    pytorch="try:\n    torch.empty(0, device=wanted)\nfinally:\n    return wanted",
+    tensorflow="with tf.device(wanted):\n    tf.zeros(0)\nreturn wanted",
 )
 
 bug_hunt = Mistakes("bug_hunt")
@@ -270,6 +212,9 @@ rows(
     (said_pinned, "    with", "    pick_device(device)\n    with", *CLAIM),
     (there, "    with", only_cpu),
 )
+tried = "    with tf.device(device):\n        float(tf.ones(()) + 1)\n    with"
+bug_hunt.right(pytorch=("    with", "    torch.ones(1, device=device).add(1).item()\n    with"))
+bug_hunt.right(tensorflow=("    with", tried))
 left = "your function leaves the default device changed. Use `with"
 same, named = "result.device != torch.device(device)", "result, str(result.device)"
 kinds = same, "result.device.type != torch.device(device).type"
@@ -328,22 +273,22 @@ rows(
 )
 
 diagnose = Mistakes("diagnose")
-diagnose.cannot("pytorch", "its words have", why="PyTorch's task has no such row.")
 HIDDEN, OLD = 'facts["hidden"] in ("", "-1")', "driver < MINIMUM_DRIVER[cuda]"
 DRIVER, BUILD = 'if facts["driver"] is None:', 'if facts["cuda"] is None:'
 FIRST = f'if {{}}:\n        return "{{}}"\n    {DRIVER}'
-WORKS, UNKNOWN = 'if facts["gpus"]:\n        return "works"\n    ', 'else "unknown"'
 LIBRARIES = 'if "dlopen" in facts["words"]:\n        return "libraries"\n    '
+LEFT_OUT = 'if "Ignoring visible gpu device" in facts["words"]:\n        return "left out"\n    '
+FOUND = "any(found)"
 is_hidden = 'it is not "cpu build": `CUDA_VISIBLE_DEVICES` names no GPU.'
 not_hidden = 'it is not "hidden": the build was made for no version of CUDA.'
 is_old = 'it is not "unknown": the driver is older than this version of CUDA asks for.'
 not_old = 'it is not "old driver": nothing that the table names stands in the way.'
 no_driver = 'it is not "cpu build": there is a GPU, and no driver for it.'
+works, no_code = "it sees a GPU that it has code for.", "the build has code for none of the GPUs"
 rows(
     diagnose,
     (RIGHT, HIDDEN, '{"": True, "-1": True}.get(facts["hidden"])'),
     ("it is 'No driver'.", '"no driver"', '"No driver"'),
-    ("it is False.", WORKS, 'return bool(facts["gpus"])\n    '),
     (not_hidden, HIDDEN, 'not facts["hidden"]'),
     (not_hidden, HIDDEN, 'facts["hidden"] is not None'),
     (not_hidden, '"-1")', '"-1", "0")'),
@@ -353,41 +298,51 @@ rows(
     (is_old, OLD, 'facts["driver"] < str(MINIMUM_DRIVER[cuda])'),
     (is_old, OLD, "driver < 525"),
     (is_old, OLD, "False"),
-    (not_old, '(".")[0])', '(".")[0][:3])'),
+    (not_old, '(".")[0]', '(".")[0][:3]'),
     (not_old, "driver <", "driver <="),
     (not_old, OLD, "driver < 580"),
     (not_old, OLD, "True"),
     ('it is not "no driver": there is neither', '"no gpu"', '"no driver"'),
     ('it is not "no gpu"', DRIVER, FIRST.format('not facts["hardware"]', "no gpu")),
-    ('it is not "works": there is a GPU, and no driver', 'if facts["gpus"]:', "if True:"),
     (no_driver, DRIVER, "if False:"),
     (no_driver, DRIVER, FIRST.format('facts["cuda"] is None', "cpu build")),
     ('it is not "hidden": there', DRIVER, FIRST.format('facts["hidden"] == ""', "hidden")),
-    ("whatever else is so", WORKS, "", UNKNOWN, f'else "works" if facts["gpus"] {UNKNOWN}'),
+    (works, 'if facts["gpus"]:', 'if facts["gpus"] and facts["hidden"] is None:'),
 )
-unread = "'NoneType' object has no attribute 'split'` in line {} of its cell, `cuda, driver"
-rows(diagnose, (unread.format(14), BUILD, "if False:"), halves=("pytorch",))
+unread = "'NoneType' object has no attribute 'split'` in line {} of its cell, `majors"
 rows(
     diagnose,
-    (unread.format(16), BUILD, "if False:"),
+    (unread.format(12), BUILD, "if False:"),
+    (no_code, FOUND, "True"),
+    (works, "code_for(gpu", "code_for(gpu + 10"),
+    (works, FOUND, "all(found)"),
+    (works, FOUND, "len(facts['gpus']) > 1"),
+    (works, 'in facts["gpus"])', 'in facts["gpus"][:1])'),
+    (works, 'in facts["gpus"])', 'in facts["gpus"] if gpu < 110)'),
+    halves=("pytorch",),
+)
+rows(
+    diagnose,
+    (unread.format(15), BUILD, "if False:"),
+    ("it is False.", 'if facts["gpus"]:\n        return "works"\n', 'return bool(facts["gpus"])\n'),
     ('it is not "unknown": its words have', LIBRARIES, ""),
+    ("its words say that it ignores a GPU.", LEFT_OUT, ""),
     ('it is not "libraries": the build', LIBRARIES, "", BUILD, f"{LIBRARIES}{BUILD}"),
-    (
-        'it is not "old driver": its words have',
-        *(LIBRARIES, "", UNKNOWN, f'else "libraries" if "dlopen" in facts["words"] {UNKNOWN}'),
-    ),
     halves=("tensorflow",),
 )
 diagnose.right(
     both="""
 cuda, driver = ((facts[name] or "0").partition(".")[0] for name in ("cuda", "driver"))
+served = [gpu for gpu in facts["gpus"] if "codes" not in facts or code_for(gpu, facts["codes"])]
 reasons = {
-    "works": len(facts["gpus"]) > 0,
+    "no code": facts["gpus"] and not served,
+    "works": len(served) > 0,
     "no gpu": driver == "0" and not facts["hardware"],
     "no driver": driver == "0",
     "hidden": facts["hidden"] == "-1" or facts["hidden"] == "",
     "cpu build": cuda == "0",
     "libraries": "dlopen" in facts.get("words", ""),
+    "left out": "Ignoring" in facts.get("words", ""),
     "old driver": int(driver) < MINIMUM_DRIVER.get(int(cuda), 0),
     "unknown": True,
 }
