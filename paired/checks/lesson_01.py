@@ -224,7 +224,7 @@ def bug_hunt(framework, evaluate) -> str:
     note = "one number for each batch."
     compare("`losses`", losses, (errors**2).mean(axis=1), shape_note=note, mistakes=mistakes)
     mistakes = {
-        "holds those of the last batch each time: all its entries are one memory.": (
+        "holds those of the last batch each time: one buffer holds one batch.": (
             np.broadcast_to(right[-1], right.shape)
         ),
         "holds errors: the targets have been subtracted.": errors,
