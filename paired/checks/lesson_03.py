@@ -163,7 +163,8 @@ def explain_error(framework, descend) -> str:
     """Name the causes of two errors, and mend the loop that raises them."""
     rng = np.random.default_rng()
     for steps, n, columns in ((4, 9, 2), (6, 5, 4)):
-        x, y, lr = rng.normal(size=(n, columns)), rng.normal(size=n), rng.uniform(0.02, 0.09)
+        x, y = rng.normal(size=(n, columns)), rng.normal(size=n)
+        lr = int(rng.integers(6, 24)) / 256  # exact in float32, which Keras's optimisers use
         data = {"X": framework.tensor(x), "y": framework.tensor(y)}
         result = call(descend, **data, steps=steps, lr=lr)
         w, losses = parts("descend", result, "w", "losses")
@@ -216,7 +217,7 @@ def derivation(framework, head_backward) -> str:
         return [found[0], framework.layout(found[1]), *found[2:]]
 
     def answer(x: np.ndarray, y: np.ndarray, temperature: float) -> tuple:
-        given = {"x": x, "y": y, "W": framework.layout(weight), "b": b, "T": float(temperature)}
+        given = {"x": x, "y": y, "W": framework.layout(weight), "b": b, "T": np.array(temperature)}
         return parts("head_backward", call(head_backward, **given), *notes)
 
     notes = {
@@ -346,6 +347,7 @@ def translation(framework, hessian_times) -> str:
     result = call(hessian_times, f=quartic, w=given, v=direction)
     if result is None:
         raise Wrong(f"The result is None: {framework.second_note}")
+    must_be_tensor(framework, "The result", result)
     gradient, right = 4 * a.T @ (a @ w) ** 3, times(v)
     mistakes = {
         "is the gradient: differentiate its product with `v` once more.": gradient,
@@ -367,7 +369,7 @@ def translation(framework, hessian_times) -> str:
 def custom_gradient(framework, clip_gradient) -> str:
     """A layer that changes nothing on the way there, and shortens gradients on the way back."""
     rng = np.random.default_rng()
-    x, max_norm = rng.normal(size=(5, 4)), rng.uniform(0.5, 1)
+    x, max_norm = rng.normal(size=(5, 4)), int(rng.integers(52, 86)) / 256  # 1/5 to 1/3
 
     def rows(*lengths: float) -> np.ndarray:
         """Rows of these lengths, in units of `max_norm`."""
@@ -382,6 +384,7 @@ def custom_gradient(framework, clip_gradient) -> str:
             found = []
             for max_norm in max_norms:
                 found.append(call(clip_gradient, x=leaf, max_norm=max_norm))
+                must_be_tensor(framework, "The output", found[-1])
                 mistakes = {
                     "is shortened itself: on the way there nothing changes.": _clip(x, max_norm),
                     "is cut off itself: on the way there nothing changes.": (
@@ -389,7 +392,6 @@ def custom_gradient(framework, clip_gradient) -> str:
                     ),
                 }
                 compare("The output", found[-1], x, mistakes=mistakes)
-                must_be_tensor(framework, "The output", found[-1])
             return found
 
         at_x = framework.walk(outputs, x, arriving)

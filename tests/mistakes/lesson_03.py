@@ -52,16 +52,14 @@ for says, change in {
     ),
 }.items():
     explain_error.brings(says, tensorflow=change)
+KERAS = "tf.keras.optimizers.SGD(lr).apply([gradient], [w])"
 explain_error.right(
     pytorch=("w -= lr * w.grad", "w.sub_(w.grad, alpha=lr)", "w.grad = None", "w.grad.zero_()"),
     tensorflow=(*VARIABLE, WATCH, "pass", "w = w - lr * gradient", "w.assign_sub(lr * gradient)"),
 )
 explain_error.right(
     pytorch=(*NEW_LEAF, "loss.item()", "loss"),
-    tensorflow=(
-        ASK,
-        "2 * tf.linalg.matvec(X, tf.linalg.matvec(X, w) - y, True) / X.shape[0] + w / 5",
-    ),
+    tensorflow=(*VARIABLE, WATCH, "pass", "w = w - lr * gradient", KERAS),
 )
 
 derivation = Mistakes("derivation")
@@ -94,10 +92,9 @@ for says, change in {
     "changes `x` in place": ("z = x", "x -= x.mean(axis=0)\n    z = x"),
     "Your code raises `ValueError: operands could not be": (ONE_HOT, "np.eye(y.max() + 1)[y]"),
     "`dx` agrees to a few digits only: differences are": ("z = x @", "z = x.astype('f4') @"),
-    "`dx` agrees to a few digits only": """
-        inputs = {"x": x, "y": y, "W": W, "b": b, "T": np.array(T)}
-        return tuple(numerical_gradient(name, inputs) for name in "xWbT")
-        """,
+    "`dx` agrees to a few digits only": (
+        "return [numerical_gradient(k, dict(x=x, y=y, W=W, b=b, T=T)) for k in 'xWbT']"
+    ),
 }.items():
     derivation.brings(says, both=change)
 layout = derivation.replacing("dz.T @ x", "x.T @ dz")
@@ -165,7 +162,7 @@ returns("The result is the gradient:", "return gradient", "return gradient")
 returns("is the gradient times `v`", "return gradient * v", "return gradient * v")
 returns("gradient in it", "return gradient + result", f"{OUTER} + gradient")
 returns("shape (3,), it must", "return result[0]", f"{OUTER}[0]")
-returns("shape (1, 4, 3), it must", "return [result]", "return [outer.gradient(product, w)]")
+returns("is a `tuple`; it must be", "return f(w), result", f"return f(w), {OUTER[7:]}")
 returns("is None: ", "return w.grad", "return outer.gradient(v, w)")
 returns("has the right shape and dtype, but wrong", "return result * v", f"{OUTER} * v")
 translation.brings("a vector of ones", both=("gradient * v", "gradient"))
@@ -234,6 +231,7 @@ shortens("by column", "g * (M / g.norm(dim=0)).clamp(max=1)", "tf.clip_by_norm(g
 shortens("NaN in a row where zero arrives", "g * M / norm", "g * M / norm")
 shortens("in short rows", "g * M / norm.clamp(min=1e-9)", "tf.math.divide_no_nan(g * M, norm)")
 shortens("to a few digits", "g.renorm(2, 0, M)", "g * tf.minimum(M / (norm + 1e-6), 1)")
+shortens("but wrong", "g * M / norm.clamp(min=1)", "tf.where(norm > 1, g * M / norm, g)")
 shortens("has the wrong sign", f"-{SHORT}", f"-{SHORT_TF}")
 shortens("`x` has the right shape and dtype", "g * (norm <= M)", "tf.where(norm > M, 0.0, g)")
 shortens("No gradient arrives at `x`: ", "None", "None")
