@@ -145,6 +145,10 @@ NASTY = {
         "def double(x):\n    2 * x",
         "The result is a `NoneType`; it must be an array of shape (3,).",
     ),
+    "returns parts of different shapes": (
+        "def double(x):\n    return 2 * x, 2",
+        "The result is a `tuple`; it must be an array of shape (3,).",
+    ),
     "returns text": (
         "def double(x):\n    return 'twice'",
         "The result is a `str`; it must be an array of shape (3,).",

@@ -117,7 +117,11 @@ def compare(
         relative: how far from an array a value may lie and still be it, as a share of the array's
             magnitude.
     """
-    got, expected = to_numpy(value), np.asarray(expected)
+    expected = np.asarray(expected)
+    try:
+        got = to_numpy(value)
+    except ValueError:  # a sequence of arrays that do not fit together
+        got = np.array(None)
     if got.dtype.kind not in "fiub":
         kind = type(value).__name__
         raise Wrong(f"{name} is a `{kind}`; it must be an array of shape {expected.shape}.")
