@@ -244,6 +244,8 @@ chooses("The graph refuses 10000 numbers", "Dim.DYNAMIC", "Dim('n', min=2, max=6
 chooses("computes both branches", CHOOSE, f"torch.where({ABOVE}, softmax(x), centre(x))")
 PICK = f"torch.cond({ABOVE}, lambda a, b: a * 1, lambda a, b: b * 1, (softmax(x), centre(x)))"
 chooses("computes both branches", CHOOSE, PICK)
+GIVEN = "lambda x, c: softmax(x), lambda x, c: c * 1, (x, x - x.sum() / x.shape[0]))"
+chooses("computes both branches", CHOOSE, f"torch.cond({ABOVE}, {GIVEN}")
 chooses("`torch.export` refuses the `if`", CHOOSE, f"softmax(x) if {ABOVE} else centre(x)")
 DECIDED, EARLY = (
     "Every input takes the same branch",
@@ -251,10 +253,10 @@ DECIDED, EARLY = (
 )
 chooses(DECIDED, ABOVE, "x.sum() > 99999")
 chooses(DECIDED, CHOOSE, "softmax(x) if above else centre(x)", "sizes =", EARLY)
-chooses("wrong way round", "softmax, centre, (x", "centre, softmax, (x")
-chooses("a large negative number counts too", "abs().max", "max")
-for condition in ("x.abs().max() > 1", "x.norm() > limit"):
-    chooses("is the largest magnitude compared", ABOVE, condition)
+MAGNITUDE = "is the largest magnitude compared"
+chooses(MAGNITUDE, "softmax, centre, (x", "centre, softmax, (x")
+for condition in ("x.max() > limit", "x.abs().max() > 1", "x.norm() > limit"):
+    chooses(MAGNITUDE, ABOVE, condition)
 chooses("A number that equals `limit` takes", "> limit", ">= limit")
 EXPORT = "torch.export.export(Settle(), (example,), dynamic_shapes=sizes)"
 chooses("an `ExportedProgram`; this is a `Settle`", EXPORT, "Settle()")
