@@ -263,8 +263,8 @@ class TensorFlow(adapters.TensorFlow):
             "The graph of `augment` calls back into Python: use TensorFlow's own operations.": (
                 any("PyFunc" in node.op for node in nodes)
             ),
-            f"The count is 1 in each of {calls} calls. What Python adds, it adds while the function "
-            "is traced.": counts == [1] * calls,
+            f"The count is 1 in each of {calls} calls. What Python adds is added in the trace, "
+            "and not again.": counts == [1] * calls,
             f"The count after calls 1, 2 and 3 is {counts[0]}, {counts[1]}, {counts[2]}.": (
                 counts != list(range(1, calls + 1))
             ),
