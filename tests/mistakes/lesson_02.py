@@ -41,11 +41,6 @@ behind.brings(
     pytorch=(" or node in seen", "", "return found", "return list(dict.fromkeys(found))"),
     tensorflow=(MET, "if True:"),
 )
-behind.brings(
-    "raises `AttributeError: 'NoneType' object has no attribute 'next_functions'` in line 11 of "
-    "its cell, `waiting += [parent",
-    pytorch=("node is None or ", ""),
-)
 UNREAD = "the graph changes and never reads"
 behind.brings(UNREAD, tensorflow="return list(concrete.variables)")
 behind.brings(UNREAD, tensorflow=(INPUTS, f"{INPUTS} + list(op.control_inputs)"))
@@ -89,22 +84,6 @@ result = clip.replacing("return factor * x", "return factor * x")
 factor("still refuses", "limit / norm if norm > limit else 1.0", "min(1.0, limit / norm)")
 factor("still refuses", CHOICE.format("bool(norm > limit)"), "limit / max(norm, limit)")
 factor("still refuses", "limit / max(limit, norm.item())", None)
-clip.brings(
-    "still refuses",
-    tensorflow=(
-        "def clip", "@tf.autograph.experimental.do_not_convert\ndef clip",
-        FACTOR[1], CHOICE.format("norm > limit"),
-    ),
-)  # fmt: skip
-norm(
-    ".numpy() is not supported for tensor subclasses.` in line 9 of its cell, `norm = torch.tensor",
-    "torch.tensor((x.numpy() ** 2).sum() ** 0.5)", None,
-)  # fmt: skip
-norm(
-    "While it is traced, your code raises `AttributeError: 'SymbolicTensor' object has no "
-    "attribute 'numpy'` in line 9 of its cell, `norm = tf.constant(tf.norm(x).numpy())`.",
-    None, "tf.constant(tf.norm(x).numpy())",
-)  # fmt: skip
 factor(
     "What the graph returns has the right shape and dtype, but wrong values.",
     CHOICE.format("torch.compiler.is_exporting() or norm > limit"),
@@ -297,9 +276,6 @@ builds("What `build` returns is a `function`, and must be", f"{GRAPH}\n    def",
 builds("It was traced 3 times", GRAPH, "@tf.function")
 ONE = f"TOTAL = {ZERO}\n\n\ndef build"
 builds("shares its numbers with the first", TOTAL, "total = TOTAL", "def build", ONE)
-builds("got tf.float64 != tf.float32.` in line 10 of its cell, `return total / count`.", *(
-    COUNT, "count = tf.Variable(0.0)", SIZE, "count.assign_add(tf.cast(tf.size(x), tf.float32))"
-))  # fmt: skip
 builds(
     "", TOTAL, "both = tf.Variable([0.0, 0.0], dtype=tf.float64)", COUNT, "",
     SUM, "both.assign_add([tf.reduce_sum(x), tf.cast(len(x), x.dtype)])", SIZE, "",
