@@ -96,8 +96,8 @@ class PyTorch(adapters.PyTorch):
             got = torch.autograd.grad(result[1].sum() + 0 * weight.sum(), weight)
             refuse({
                 f"The layer ran {len(ran)} times: one run of the model shows it all.": len(ran) > 1,
-                "The output is right and its gradient is not: the change has to be part of the "
-                "graph, not made under `no_grad` or on `.data`.": (
+                "The output is right, but not its gradient with respect to the layer's weight: the "
+                "scale has to be part of the graph, and the graph that of this model.": (
                     not close(*map(to_numpy, got + right))
                 ),
                 f"After `probe` the model is not as it was: {differs()}.": differs(),

@@ -131,8 +131,8 @@ probes("The layer ran 2 times", BACK, "return layer(torch.tanh(model.first(X)))"
 probes("is that of the untouched model", SCALED, "output = scale * output")
 probes("is scaled at the end", SCALED, "", "[0], output", "[0], scale * output")
 DATA = "seen.append(output.clone())\n        output.data.mul_(scale)"
-probes("its gradient is not", SEEN, DATA, SCALED, "")
-probes("its gradient is not", "with layer", "with torch.no_grad(), layer")
+probes("but not its gradient", SEEN, DATA, SCALED, "")
+probes("but not its gradient", "with layer", "with torch.no_grad(), layer")
 LEFT = "After `probe` the model is not as it was: "
 for mode in ("eval()", "train()", "eval().train()"):
     probes(f"{LEFT}`training` differs", BACK, f"model.{mode}\n    {BACK}")
