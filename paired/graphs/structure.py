@@ -37,7 +37,7 @@ class Graph:
             places = {key: place for place, key in enumerate(self.nodes)}
             return list(nx.lexicographical_topological_sort(self.network(), places.get))
         except nx.NetworkXUnfeasible:
-            raise ValueError("The graph has a cycle; a graph of operations has none.") from None
+            raise ValueError("The graph has a cycle: no order fits all its edges.") from None
 
     def without(self, drop: Callable[[Node], bool]) -> "Graph":
         """The graph without some of its operations: what they were given goes to who used them."""

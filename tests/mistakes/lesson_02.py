@@ -41,16 +41,14 @@ behind.brings(
     pytorch=(" or node in seen", "", "return found", "return list(dict.fromkeys(found))"),
     tensorflow=(MET, "if True:"),
 )
-behind.brings(
-    "raises `AttributeError: 'NoneType' object has no attribute 'next_functions'` in line 11 of "
-    "its cell, `waiting += [parent",
-    pytorch=("node is None or ", ""),
-)
-UNREAD = "changed by the graph and never read"
+UNREAD = "the graph changes and never reads"
 behind.brings(UNREAD, tensorflow="return list(concrete.variables)")
 behind.brings(UNREAD, tensorflow=(INPUTS, f"{INPUTS} + list(op.control_inputs)"))
 ALL = "[tensor.op for tensor in concrete.outputs]"
 behind.brings("only the second output", tensorflow=("[concrete.outputs[0].op]", ALL))
+BACKWARD = "loss.backward(retain_graph=True)\n    return found"
+behind.brings("Afterwards the parameters have a `grad`", pytorch=("return found", BACKWARD))
+behind.cannot("tensorflow", "Afterwards the parameters have", why="no variable has a `grad`")
 behind.right(
     pytorch="""
         seen = {None: None}
@@ -80,39 +78,19 @@ clip.brings("`line` is 12, which is not a line of `clip`", both={"line": 12})
 FACTOR = "torch.where(norm > limit, limit / norm, 1.0)", "tf.minimum(1.0, limit / norm)"
 NORM = "torch.linalg.vector_norm(x)", "tf.norm(x)"
 CHOICE = "1.0\n    if {}:\n        factor = limit / norm"
-EAGERLY = "tf.config.run_functions_eagerly(True)"
 
 factor, norm = clip.replacing(*FACTOR), clip.replacing(*NORM)
 result = clip.replacing("return factor * x", "return factor * x")
 factor("still refuses", "limit / norm if norm > limit else 1.0", "min(1.0, limit / norm)")
 factor("still refuses", CHOICE.format("bool(norm > limit)"), "limit / max(norm, limit)")
 factor("still refuses", "limit / max(limit, norm.item())", None)
-clip.brings(
-    "still refuses",
-    tensorflow=(
-        "def clip", "@tf.autograph.experimental.do_not_convert\ndef clip",
-        FACTOR[1], CHOICE.format("norm > limit"),
-    ),
-)  # fmt: skip
-norm(
-    ".numpy() is not supported for tensor subclasses.` in line 9 of its cell, `norm = torch.tensor",
-    "torch.tensor((x.numpy() ** 2).sum() ** 0.5)", None,
-)  # fmt: skip
-norm(
-    "While it is traced, your code raises `AttributeError: 'SymbolicTensor' object has no "
-    "attribute 'numpy'` in line 9 of its cell, `norm = tf.constant(tf.norm(x).numpy())`.",
-    None, "tf.constant(tf.norm(x).numpy())",
-)  # fmt: skip
-PROMISE = "torch.compiler.is_exporting() and (torch._check(norm.item() > limit) or True)"
-factor("`torch._check`) keeps one branch", CHOICE.format(f"{PROMISE} or norm > limit"), None)
 factor(
     "What the graph returns has the right shape and dtype, but wrong values.",
     CHOICE.format("torch.compiler.is_exporting() or norm > limit"),
     CHOICE.format("not tf.executing_eagerly() or norm > limit"),
 )
-PYTHON = "tf.numpy_function(lambda n: n, [tf.norm(x)], tf.float32)"
-norm("graph of `clip` calls back into Python", None, f"tf.ensure_shape({PYTHON}, [])")
-norm("`run_functions_eagerly` takes the graph", None, f"{EAGERLY} or {NORM[1]}")
+constant = "The gradient takes the norm for a constant"
+norm(constant, "torch.linalg.vector_norm(x.detach())", "tf.norm(tf.stop_gradient(x))")
 factor("A short array, clipped, has norm 2: what", "limit / norm", "limit / norm")
 factor("A long array, clipped, is not shortened", "1.0", "tf.maximum(1.0, limit / norm)")
 result("number by n", "return x.clip(-limit, limit)", "return tf.clip_by_value(x, -limit, limit)")
@@ -147,39 +125,40 @@ HOOK = "layer.register_forward_hook(change)"
 WITH, STAYS = f"with {HOOK}:\n        output = model(X)", f"{HOOK}\n    output = model(X)"
 TRY = f"handle = {HOOK}\n    try:\n        output = model(X)\n    "
 REMOVED, RESTORED = "handle.remove()", "layer.forward = forward"
-HIDDEN = "torch.tanh(model.first(X)) @ layer.weight.T + layer.bias"
 
 probes("has been multiplied: a list", SCALED, "output *= scale\n        return output")
-probes("multiplied by the scale of the call before", WITH, STAYS, BACK, "return seen[-1]")
-probes("The output is scaled by the call before", WITH, STAYS, BACK, f"return {HIDDEN}")
-probes("is what the layer makes of `X`", BACK, "return layer(X)")
 probes("The layer ran 2 times", BACK, "return layer(torch.tanh(model.first(X)))")
 probes("is that of the untouched model", SCALED, "output = scale * output")
 probes("is scaled at the end", SCALED, "", "[0], output", "[0], scale * output")
 DATA = "seen.append(output.clone())\n        output.data.mul_(scale)"
-probes("its gradient is not", SEEN, DATA, SCALED, "")
-probes("its gradient is not", "with layer", "with torch.no_grad(), layer")
-probes("calls `eval()` or `train()`", BACK, f"model.eval()\n    {BACK}")
-probes("calls `eval()` or `train()`", BACK, f"model.train()\n    {BACK}")
-probes("removes hooks that are not", WITH, f"{TRY}finally:\n        layer._forward_hooks.clear()")
-LEFT = "is its hook, or an attribute, still there?"
-LAST = f"getattr(layer, 'last', {HOOK}).remove()\n    layer.last = {STAYS}"
+probes("but not its gradient", SEEN, DATA, SCALED, "")
+probes("but not its gradient", "with layer", "with torch.no_grad(), layer")
+LEFT = "After `probe` the model is not as it was: "
+for mode in ("eval()", "train()", "eval().train()"):
+    probes(f"{LEFT}`training` differs", BACK, f"model.{mode}\n    {BACK}")
+CLEAR = f"{TRY}finally:\n        layer._forward_hooks.clear()"
+probes(f"{LEFT}`_forward_hooks` differs", WITH, CLEAR)
 ONCE = f"if seen:\n            return\n        {SEEN}"
+probes(f"{LEFT}`_forward_hooks` differs", SEEN, ONCE, WITH, STAYS)
+probes(f"{LEFT}`seen` differs", WITH, f"{WITH}\n    layer.seen = seen")
+probes(f"{LEFT}`seen` differs", WITH, f"{WITH}\n    model.seen = seen")
 FORWARD = "forward, layer.forward = layer.forward, lambda x: scale * change(0, 0, forward(x))\n    "
-probes(LEFT, SEEN, ONCE, WITH, STAYS)
-probes(LEFT, WITH, f"{WITH}\n    layer.seen = seen")
-probes(LEFT, SCALED, "return output", WITH, f"{FORWARD}output = model(X)\n    {RESTORED}")
-AFTER = "When the model raises an error the hook stays"
-probes(AFTER, WITH, f"handle = {STAYS}\n    {REMOVED}")
-probes(AFTER, WITH, f"{TRY}except RuntimeError:\n        {REMOVED}\n        raise\n    {REMOVED}")
+probes(
+    f"{LEFT}`forward` differs",
+    SCALED, "return output", WITH, f"{FORWARD}output = model(X)\n    {RESTORED}",
+)  # fmt: skip
+WEIGHT = f"layer.weight.data *= 1.001\n    {BACK}"
+probes(f"{LEFT}its output differs", BACK, WEIGHT)
+AFTER = "When the model raises an error it is not as it was: "
+probes(f"{AFTER}`_forward_hooks` differs", WITH, f"handle = {STAYS}\n    {REMOVED}")
+for error in ("RuntimeError", "(RuntimeError, TypeError)"):
+    SOME = f"{TRY}except {error}:\n        {REMOVED}\n        raise\n    {REMOVED}"
+    probes(f"{AFTER}`_forward_hooks` differs", WITH, SOME)
+MODE = "modes = [m.training for m in model.modules()]\n    model.eval()\n    "
+BACKTO = "\n    for m, mode in zip(model.modules(), modes):\n        m.training = mode"
+probes(f"{AFTER}`training` differs", WITH, f"{MODE}{WITH}{BACKTO}")
 HIDES = f"{TRY}except RuntimeError:\n        output = seen = [X]\n    {REMOVED}"
 probes("hides an error of the model", WITH, HIDES)
-probes(
-    "changes `hidden.weight`: change what leaves",
-    SEEN, "seen.append(output / scale)", SCALED, "",
-    "with layer", "for p in layer.parameters():\n        p.data *= scale\n    with layer",
-    BACK, f"for p in layer.parameters():\n        p.data /= scale + 1e-12\n    {BACK}",
-)  # fmt: skip
 probes("must return (what left the layer, the output); it", "seen[0], output", "output")
 probes("", WITH, f"{TRY}finally:\n        {REMOVED}")
 TRY = "try:\n        output = model(X)\n    finally:\n        del layer.forward"
@@ -199,11 +178,9 @@ augments(FROZEN, COUNT, "tf.constant(0)", ADD, "", READ, "count + 1")
 augments("In 256 calls every image is mirrored", DRAWN, "0.3")
 augments("In 256 calls every image stays", DRAWN, "tf.random.stateless_uniform([], seed=(1, 2))")
 augments("An image is upside down", MIRRORED, "image[::-1]")
-augments("An image is turned", MIRRORED, "image[::-1, ::-1]")
 PYTHON = "tf.numpy_function(lambda: __import__('random').random(), [], tf.float64)"
 augments("The graph of `augment` calls back into Python", DRAWN, PYTHON)
 augments("`augment` is a `function`, and must be a `tf.function`", "@tf.function\n    ", "")
-augments("`run_functions_eagerly` takes", "count = ", f"{EAGERLY}\n    count = ")
 CONCRETE = "return augment.get_concrete_function(tf.TensorSpec([3, 4]))"
 augments("`augment` is a `ConcreteFunction`, and", "return augment", CONCRETE)
 augments(
@@ -246,13 +223,19 @@ chooses("The graph refuses 10000 numbers", "Dim.DYNAMIC", "Dim('n', min=2, max=6
 chooses("computes both branches", CHOOSE, f"torch.where({ABOVE}, softmax(x), centre(x))")
 PICK = f"torch.cond({ABOVE}, lambda a, b: a * 1, lambda a, b: b * 1, (softmax(x), centre(x)))"
 chooses("computes both branches", CHOOSE, PICK)
+GIVEN = "lambda x, c: softmax(x), lambda x, c: c * 1, (x, x - x.sum() / x.shape[0]))"
+chooses("computes both branches", CHOOSE, f"torch.cond({ABOVE}, {GIVEN}")
 chooses("`torch.export` refuses the `if`", CHOOSE, f"softmax(x) if {ABOVE} else centre(x)")
-DECIDED, EARLY = "the condition was decided once", "above = example.max().item() > 9\n    sizes ="
+DECIDED, EARLY = (
+    "Every input takes the same branch",
+    "above = example.max().item() > 9\n    sizes =",
+)
+chooses(DECIDED, ABOVE, "x.sum() > 99999")
 chooses(DECIDED, CHOOSE, "softmax(x) if above else centre(x)", "sizes =", EARLY)
-chooses("wrong way round", "softmax, centre, (x", "centre, softmax, (x")
-chooses("a large negative number counts too", "abs().max", "max")
-for condition in ("x.abs().max() > 1", "x.norm() > limit", "x.sum() > 99999"):
-    chooses("is the largest magnitude compared", ABOVE, condition)
+MAGNITUDE = "is the largest magnitude compared"
+chooses(MAGNITUDE, "softmax, centre, (x", "centre, softmax, (x")
+for condition in ("x.max() > limit", "x.abs().max() > 1", "x.norm() > limit"):
+    chooses(MAGNITUDE, ABOVE, condition)
 chooses("A number that equals `limit` takes", "> limit", ">= limit")
 EXPORT = "torch.export.export(Settle(), (example,), dynamic_shapes=sizes)"
 chooses("an `ExportedProgram`; this is a `Settle`", EXPORT, "Settle()")
@@ -272,59 +255,31 @@ def builds(says: str, *change: str) -> None:
     translation.brings(says, tensorflow=change)
 
 
-W, STEPS = "w = tf.Variable(start, dtype=tf.float64)", "steps = tf.Variable(0.0, dtype=tf.float64)"
-ADD, MOVE = "steps.assign_add(1)", "w.assign_sub(rate * tape.gradient(loss, w))"
-LOSS, TAPE = "tf.reduce_mean((tf.linalg.matvec(X, w) - y) ** 2)", "with tf"
-OWN = ("loss = evaluate(X, y)", f"loss = {LOSS}")
-GRAPH = "@tf.function(input_signature=signature)\n    def train"
-FIRST, STILL = "fits a rate that stays at its first", "fits weights that never move"
-builds(FIRST, ADD, "")
-builds(FIRST, STEPS, "steps = 0", TAPE, f"nonlocal steps\n        {TAPE}", ADD, "steps += 1")
-builds(STILL, MOVE, "")
-builds(
-    STILL, W, "w = tf.constant(start)", TAPE, f"nonlocal w\n        {TAPE}", OWN[0],
-    f"tape.watch(w)\n            {OWN[1]}", "w.assign_sub(rate", "w = w - (rate",
-)  # fmt: skip
-builds("is that after each step", ADD, f"{ADD}\n        loss = evaluate(X, y)")
-builds("fits a rate that is a step too far", "(1 + steps)", "(2 + steps)")
-builds("fits steps up the slope", "assign_sub", "assign_add")
-builds("changes from call to call", "return train, evaluate", "return train, train")
-COUNTS = f"{ADD}\n        return {LOSS}"
-builds("fits an `evaluate` that counts a step", f"return {LOSS}", COUNTS, *OWN)
-BEFORE = f"return {LOSS.replace('X, w', 'X, start')}"
-builds("fits the weights from before", f"return {LOSS}", BEFORE, *OWN)
-builds("`train` is a `function`, and must be a `tf.function`", GRAPH, "def train")
-builds("`train` was traced 3 times", GRAPH, "@tf.function\n    def train")
-ONE_W = f"W = {W[4:].replace('start', '[0.0] * 3')}\n\n\ndef build"
-builds("A second `build` changes the first", W, "w = W\n    w.assign(start)", "def build", ONE_W)
-ONE_STEPS = f"STEPS = {STEPS[8:]}\n\n\ndef build"
-builds("of a second `build` has the right shape", W, f"lr = 0.25\n    {W}")
-builds("of a second `build` has the right shape", STEPS, "steps = STEPS", "def build", ONE_STEPS)
-builds("`run_functions_eagerly` takes", "signature = [", f"{EAGERLY}\n    signature = [")
-builds("`build` must return (train, evaluate); it returns a `Function`", "train, evaluate", "train")
-builds(
-    "type float64 that does not match type float32 of argument 'x'.` in line 16 of its cell, `w.",
-    STEPS, "steps = tf.Variable(0.0)",
-)  # fmt: skip
-builds("A loss has shape (4,); it must be one number", LOSS, "(tf.linalg.matvec(X, w) - y) ** 2")
-translation.brings(
-    "object has no attribute 'w'` in line 6 of its cell, `return self.w * X[0, 0]`. A method does "
-    "not keep its object alive: keep a reference to it.",
-    tensorflow="""
-        class Trainer:
-            w = tf.Variable(0.0)
-
-            @tf.function
-            def train(self, X, y):
-                return self.w * X[0, 0]
-
-        def build(start, lr):
-            return Trainer().train, Trainer().train
-    """,
+ZERO = "tf.Variable(0.0, dtype=tf.float64)"
+TOTAL, COUNT = f"total = {ZERO}", f"count = {ZERO}"
+SUM, SIZE = (
+    "total.assign_add(tf.reduce_sum(x))",
+    "count.assign_add(tf.cast(tf.size(x), tf.float64))",
 )
-SLOPE = "2 * tf.linalg.matvec(X, tf.linalg.matvec(X, w) - y, True) / tf.cast(len(y), tf.float64)"
-builds("", "tape.gradient(loss, w)", SLOPE, "return train, evaluate", "return [train, evaluate]")
+GRAPH, MEAN = "@tf.function(input_signature=[tf.TensorSpec([None], tf.float64)])", "total / count"
+ALONE = "is that of this batch alone: what is to last"
+builds(ALONE, SUM, "", SIZE, "", MEAN, "tf.reduce_mean(x)")
 builds(
-    "", STEPS, "steps = tf.Variable(0)", ADD, "",
-    MOVE, f"w.assign(w - {MOVE[13:]}", "(1 + steps)", f"tf.cast({ADD}, tf.float64)",
+    ALONE, TOTAL, "total = count = 0.0", COUNT, "", SUM, "s = total + tf.reduce_sum(x)",
+    SIZE, "n = count + tf.cast(tf.size(x), tf.float64)", MEAN, "s / n",
 )  # fmt: skip
+builds("mean of the batches' means", SUM, "total.assign_add(tf.reduce_mean(x))", SIZE, ADD)
+builds("The mean after batch 2 has the right shape and", SIZE, "count.assign(4.0)")
+builds("The mean after batch 1 contains NaN", SUM, "", SIZE, "")
+builds("The mean after batch 1 has dtype float32", MEAN, "tf.cast(total / count, tf.float32)")
+builds("What `build` returns is a `function`, and must be", f"{GRAPH}\n    def", "def")
+builds("It was traced 3 times", GRAPH, "@tf.function")
+ONE = f"TOTAL = {ZERO}\n\n\ndef build"
+builds("shares its numbers with the first", TOTAL, "total = TOTAL", "def build", ONE)
+builds(
+    "", TOTAL, "both = tf.Variable([0.0, 0.0], dtype=tf.float64)", COUNT, "",
+    SUM, "both.assign_add([tf.reduce_sum(x), tf.cast(len(x), x.dtype)])", SIZE, "",
+    MEAN, "both[0] / both[1]",
+)  # fmt: skip
+SHIFT = "total.assign_add(tf.reduce_sum(x - total) / count)"
+builds("", SUM, "", SIZE, f"{SIZE}\n        {SHIFT}", MEAN, "total.read_value()")
