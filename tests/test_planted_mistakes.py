@@ -111,7 +111,8 @@ MISTAKES = {
         "mlp-sgd", SGD, SGD + ", dampening=momentum", "w/mlp-sgd/hidden.weight", 2,
     ),
     "epsilon of Adam": (
-        "mlp-adam", "hook = adam.register_step_pre_hook(match_keras)", "", "w/mlp-adam/hidden.weight", 1,
+        "mlp-adam", "hook = adam.register_step_pre_hook(match_keras)", "",
+        "w/mlp-adam/hidden.weight", 1,
     ),
     "beta of Adam": (
         "mlp-adam", "betas = (7 / 8, ", "betas = (0.9, ", "w/mlp-adam/hidden.weight", 2,
