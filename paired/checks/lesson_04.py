@@ -244,7 +244,7 @@ def bug_hunt(framework, train) -> str:
 def translation(framework, train_with_momentum) -> str:
     """Train with the other framework's rule for momentum, while the learning rate changes."""
     (start, x, y), rng = _problem(32), np.random.default_rng()
-    first, second, third, _ = rng.permutation(RATES).tolist()
+    third, first, second = sorted(rng.permutation(RATES)[:3].tolist())  # down after it went up
     rates, share = (first, first, second, second, third), float(rng.choice(MOMENTA))
 
     def trained(lrs):
