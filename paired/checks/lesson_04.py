@@ -196,7 +196,7 @@ def flatten_order(framework, flatten_order) -> str:
     result = call(flatten_order, **{other.kernel: given}, channels=c, height=h, width=w)
     note = framework.layout_note
     compare("Your array", result, right, shape_note=note, mistakes=mistakes)
-    return f"Every input meets its own weights, for {c} channels of {h} x {w} pixels."
+    return "Every input meets its own weights, at sizes that you have not seen."
 
 
 def bug_hunt(framework, train) -> str:

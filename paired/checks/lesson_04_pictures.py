@@ -21,7 +21,7 @@ def network(stages: Sequence[tuple[str, tuple[int, ...]]], channels_last: bool) 
     for x, (name, shape) in enumerate(shown):
         if len(shape) == 3:
             channels, side = (shape[2], shape[0]) if channels_last else shape[:2]
-            width, height, sheets = side * 0.078, side * 0.06, min(channels, 4)
+            width, height, sheets = side * 0.07, side * 0.054, min(channels, 4)
         else:
             width, height, sheets = 0.12, 0.25 + shape[0] * 0.006, 1
         for sheet in reversed(range(sheets)):
@@ -31,7 +31,7 @@ def network(stages: Sequence[tuple[str, tuple[int, ...]]], channels_last: bool) 
         ax.text(x, 0.66, name, ha="center")
         ax.text(x, -0.66, " \u00d7 ".join(map(str, shape)), ha="center", va="center")
         if x:
-            ax.annotate("", (x - 0.32, 0), (x - 0.6, 0), arrowprops={"arrowstyle": "->"})
+            ax.annotate("", (x - 0.32, 0), (x - 0.54, 0), arrowprops={"arrowstyle": "->"})
     ax.set(xlim=(-0.5, len(shown) - 0.5), ylim=(-0.85, 0.85))
     ax.axis("off")
     plt.show()
