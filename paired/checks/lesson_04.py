@@ -170,7 +170,7 @@ def transport(framework, load_weights) -> str:
 def flatten_order(framework, flatten_order) -> str:
     """Reorder a dense layer's weights that follow Flatten, between CHW and HWC."""
     rng, other = np.random.default_rng(), _other(framework)
-    c, h, w = rng.permutation([2, 3, 4, 5, 6])[:3].tolist()
+    c, h, w = rng.permutation([3, 4, 5, 6])[:3].tolist()  # c is never h * w
     sizes = {"c": c, "h": h, "w": w, "o": 7}
 
     def reorder(array: np.ndarray, before: str, after: str) -> np.ndarray:
