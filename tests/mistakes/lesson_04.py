@@ -145,10 +145,8 @@ for says, pytorch, tensorflow in (
     ),
 ):
     translation.brings(says, pytorch=pytorch, tensorflow=tensorflow)
-first = ("in lrs:", "in lrs[:1] * len(lrs):")
-translation.brings("Every step uses the first learning rate", both=first)
-late = ("in lrs:", "in [lrs[0], *lrs[:-1]]:")
-translation.brings("differ once the learning rate changes", both=late)
+translation.brings("Every step uses the first", both=("in lrs:", "in lrs[:1] * len(lrs):"))
+translation.brings("differ once the learning", both=("in lrs:", "in [lrs[0], *lrs[:-1]]:"))
 returns = translation.replacing("return model", "return model")
 returns("another one", "return nn.Sequential(*model)", "return keras.Sequential(model.layers)")
 translation.brings(
