@@ -17,21 +17,21 @@ import pytest
 pytestmark = pytest.mark.xdist_group("planted-mistakes")  # PyTorch is imported once
 
 LESSON = "04_network"
-START = ("setup", "digits", "mlp", "load-weights", "loss", "hand-step", "training-loop")
-START += ("evaluation", "constants", "recorded-training")
+START = ("setup", "digits", "mlp", "mlp-parameters", "weights", "load-weights", "loss")
+START += ("loss-by-hand", "by-hand", "train-step", "float64", "record-data", "record-step")
+START += ("train-recorded",)
 RUNS = {
     "mlp-sgd": ("recorded-sgd",),
-    "mlp-adam": ("recorded-sgd", "recorded-adam"),
-    "cnn": ("recorded-sgd", "recorded-adam", "cnn", "recorded-cnn"),
+    "mlp-adam": ("recorded-sgd", "adam", "recorded-adam"),
+    "cnn": ("cnn", "cnn-stages", "cnn-weights", "load-cnn", "cnn-layouts", "recorded-cnn"),
 }
-AFTER_CNN = ("running-variance", "modes", "wrong-digits")
+AFTER_CNN = ("record-stats", "logits-of", "modes")
 # All but two of the mistakes show by this step, the first of the second epoch.
 FEW_STEPS = 23
 
-STEP = "        optimizer.step()\n        losses.append(loss.item())\n        if step in RECORDED:"
-SGD = "optimizer = torch.optim.SGD(mlp64.parameters(), learning_rate, momentum"
-ADAM = "mlp64.parameters(), lr=1 / 128, betas=(7 / 8, 1023 / 1024)"
-LOSS = "loss = F.cross_entropy(logits, y[batch]"
+STEP = "    optimizer.step()\n    return logits, loss"
+SGD = "sgd = torch.optim.SGD(mlp64.parameters(), learning_rate, momentum"
+LOSS = "loss = F.cross_entropy(logits, y"
 
 # name: (run, text in the notebook, what takes its place, first wrong tensor, its step)
 MISTAKES = {
@@ -44,17 +44,16 @@ MISTAKES = {
         'np.roll(digits.y_train, 1))\nrecord("y/data/train"', "y/data/train", 0,
     ),
     "trained in float32": (
-        "mlp-sgd", "mlp64 = load_mlp(MLP().to(device))",
-        'mlp64, digits = load_mlp(MLP().to(device).float()), data.digits("float32")',
-        "w/mlp-sgd/hidden.weight", 0,
+        "mlp-sgd", "RECORDED = (", 'digits, mlp64 = data.digits("float32"), mlp64.float()\n'
+        "RECORDED = (", "w/mlp-sgd/hidden.weight", 0,
     ),
     "weights not loaded": (
         "mlp-sgd", "mlp64 = load_mlp(MLP().to(device))", "mlp64 = MLP().to(device)",
         "w/mlp-sgd/hidden.weight", 0,
     ),
     "kernel's height and width swapped": (
-        "cnn", "for name, value in cnn_weights.items()\n}",
-        "for name, value in cnn_weights.items()\n}\n"
+        "cnn", "for name, w in cnn_weights.items()}",
+        "for name, w in cnn_weights.items()}\n"
         'state["conv1.weight"] = state["conv1.weight"].mT', "w/cnn/conv1.weight", 0,
     ),
     "wrong flatten order": (
@@ -76,7 +75,7 @@ MISTAKES = {
         "cnn", "eps=1e-5", "eps=1e-3", "logits/cnn/logits", 1,
     ),
     "average pooling": (
-        "cnn", "pool2=nn.MaxPool2d(2)", "pool2=nn.AvgPool2d(2)", "logits/cnn/logits", 1,
+        "cnn", '"pool2": nn.MaxPool2d(2)', '"pool2": nn.AvgPool2d(2)', "logits/cnn/logits", 1,
     ),
     "evaluation mode while training": (
         "cnn", "    model.train()\n    for step,", "    model.eval()\n    for step,",
@@ -92,11 +91,11 @@ MISTAKES = {
         "mlp-sgd", LOSS, LOSS + ", label_smoothing=0.1", "loss/mlp-sgd/loss", 1,
     ),
     "gradients clipped": (
-        "mlp-sgd", STEP, "        nn.utils.clip_grad_norm_(model.parameters(), 0.1)\n" + STEP,
+        "mlp-sgd", STEP, "    nn.utils.clip_grad_norm_(model.parameters(), 0.1)\n" + STEP,
         "grad/mlp-sgd/hidden.weight", 1,
     ),
     "zero_grad forgotten": (
-        "mlp-sgd", "        optimizer.zero_grad()\n        logits", "        logits",
+        "mlp-sgd", "    optimizer.zero_grad()\n    logits", "    logits",
         "grad/mlp-sgd/hidden.weight", 2,
     ),
     "learning rate": (
@@ -112,18 +111,18 @@ MISTAKES = {
         "mlp-sgd", SGD, SGD + ", dampening=momentum", "w/mlp-sgd/hidden.weight", 2,
     ),
     "epsilon of Adam": (
-        "mlp-adam", "before_step(optimizer, step)", "pass", "w/mlp-adam/hidden.weight", 1,
+        "mlp-adam", "hook = adam.register_step_pre_hook(match_keras)", "",
+        "w/mlp-adam/hidden.weight", 1,
     ),
     "beta of Adam": (
-        "mlp-adam", ADAM, ADAM.replace("7 / 8", "0.9"), "w/mlp-adam/hidden.weight", 2,
+        "mlp-adam", "betas = (7 / 8, ", "betas = (0.9, ", "w/mlp-adam/hidden.weight", 2,
     ),
     "momentum of batch normalisation": (
         "cnn", "eps=1e-5, momentum=1 / 8", "eps=1e-5, momentum=7 / 8", "stat/cnn/running-mean", 300,
     ),
     "eval() forgotten": (
-        "cnn", "    model.eval()\n    with torch.inference_mode():\n        logits = model(torch."
-        "from_numpy(x)", "    model.train()\n    with torch.inference_mode():\n        logits = "
-        "model(torch.from_numpy(x)", "eval/cnn/test-logits", 300,
+        "cnn", '("evaluation", cnn.eval())', '("evaluation", cnn.train())',
+        "eval/cnn/logits", 300,
     ),
 }  # fmt: skip
 

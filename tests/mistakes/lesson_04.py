@@ -4,6 +4,7 @@ from mistakes import Mistakes
 
 predict = Mistakes("predict")
 predict.brings("is not (32, 16, 4, 4): go from layer", both={"feature_shape": (32, 16, 4, 4)})
+predict.brings("is not 2.31", both={"loss": 2.31})
 
 transport = Mistakes("transport")
 convolution = transport.replacing(".transpose(3, 2, 0, 1)", ".transpose(2, 3, 1, 0)")
@@ -18,11 +19,18 @@ bias = transport.replacing('weights["conv.bias"]', 'weights["conv.bias"]')
 bias("bias` still has its initial", "model.conv.bias.data.numpy()", 'model.get_layer("conv").bias')
 transport.brings("that it is given; it returns None", both=("return model", "return"))
 transport.brings(
-    "` still has its initial values",
+    "is a `NoneType`; it must be",
+    pytorch=("return model", "model.dense = nn.Identity()\n    return model"),
+    tensorflow=("return model", "model.pop()\n    return model"),
+)
+transport.brings(
+    "` still has its initial values in the model",
     pytorch=("model.load", "__import__('copy').deepcopy(model).load"),
     tensorflow=(
         "(model, weights):",
         "(given, weights):\n    model = keras.models.clone_model(given)",
+        "return model",
+        "return given",
     ),
 )
 for says, change in {
@@ -88,7 +96,7 @@ for says, pytorch, tensorflow in (
     ("moves nothing", ("optimizer.step()", ""), (APPLY, "list(zip")),
     ("of the output layer's biases", ("F.cross_entropy", "F.nll_loss"), ("from_logits=True", "")),
     ("a softmax", ("(logits", "(logits.softmax(1)"), (" logits,", " tf.nn.softmax(logits),")),
-    ("16 times", ("y[batch])", "y[batch], reduction='sum')"), ("tf.reduce_mean(each)", "each")),
+    ("too long", ("y[batch])", "y[batch], reduction='sum')"), ("tf.reduce_mean(each)", "each")),
     ("left over from it", ("lr=lr", "lr=lr, momentum=0.5"), ("SGD(lr", "SGD(lr, momentum=0.5")),
     ("The first step is not one of", ("SGD(", "Adam("), ("SGD(", "Adam(")),
     (
@@ -100,11 +108,8 @@ for says, pytorch, tensorflow in (
     bug_hunt.brings(says, pytorch=pytorch, tensorflow=tensorflow)
 bug_hunt.brings("has shape (), it must have (4,)", both=("return losses", "return losses[-1]"))
 bug_hunt.right(
-    pytorch=(
-        "F.cross_entropy(logits, y[batch])",
-        "-logits.log_softmax(1)[range(len(batch)), y[batch]].mean()",
-    ),
-    tensorflow=("tf.reduce_mean(each)", "tf.add_n(tf.unstack(each)) / len(batch)"),
+    pytorch=("F.cross_entropy(logits", "F.nll_loss(F.log_softmax(logits, dim=1)"),
+    tensorflow=(" logits, from_logits=True", " tf.nn.softmax(logits)"),
 )
 bug_hunt.right(
     pytorch="""
@@ -140,13 +145,10 @@ for says, pytorch, tensorflow in (
     ),
 ):
     translation.brings(says, pytorch=pytorch, tensorflow=tensorflow)
-for says, lrs in {
-    "Every step uses the first learning rate": "lrs[:1] * len(lrs)",
-    "differ once the learning rate changes": "[lrs[0], *lrs[:-1]]",
-}.items():
-    translation.brings(says, both=("in lrs:", f"in {lrs}:"))
+translation.brings("Every step uses the first", both=("in lrs:", "in lrs[:1] * len(lrs):"))
+translation.brings("differ once the learning", both=("in lrs:", "in [lrs[0], *lrs[:-1]]:"))
 returns = translation.replacing("return model", "return model")
-returns("a `Sequential`", "return nn.Sequential(*model)", "return keras.Sequential(model.layers)")
+returns("another one", "return nn.Sequential(*model)", "return keras.Sequential(model.layers)")
 translation.brings(
     "This is the rule of the framework that you write in",
     pytorch=("sub_(lr * parameter.grad)", "add_(parameter.grad)", "(velocity)", "(-lr * velocity)"),
