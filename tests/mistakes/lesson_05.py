@@ -45,16 +45,9 @@ for replace, says, code in (
     (energy, HELD, f"-tf.math.log({NAIVE} + 1e-300)"),
     (energy, HELD, "-tf.math.log(tf.reduce_sum(tf.exp(-(80 - tf.nn.relu(80 - gate))), 1))"),
     (energy, "agrees to a few digits only: a small", "-tf.reduce_logsumexp(-gate - 1e-6, 1)"),
-    (energy, "is that of the mean of the odds", "-tf.math.log(tf.reduce_mean(tf.exp(-gate), 1))"),
     (energy, "the result has the wrong sign", "tf.reduce_logsumexp(-gate, 1)"),
     (energy, "has the least gate in place of", "tf.reduce_min(gate, 1)"),
-    (energy, "has exp(gate), and no minus before", "tf.reduce_logsumexp(gate, 1)"),
-    (energy, "has exp(gate) in place of exp(-gate)", "-tf.reduce_logsumexp(gate, 1)"),
-    (energy, "has the sum of the gates in place of", "tf.reduce_sum(gate, 1)"),
-    (energy, "adds the odds of different examples", "-tf.reduce_logsumexp(-gate, 0)"),
-    (energy, "adds all odds at once", "-tf.math.log(tf.reduce_sum(tf.exp(-gate)))"),
     (mean, "has shape (6,), it must have (): one number, the mean of all examples", "energy"),
-    (mean, "is the sum over the examples", "tf.reduce_sum(energy)"),
 ):  # fmt: skip
     replace(says, *both(code))
 gate(HELD, "torch.log(1 + torch.exp(scores).nan_to_num())", None)
@@ -97,14 +90,13 @@ for says, pytorch, tensorflow in (
               "model.train(was_training)", "model.load_state_dict(before)"),
      ("right = []", "before, right = model.get_weights(), []", "training=False", "training=True",
       "    return", "    model.set_weights(before)\n    return")),
-    ("changes which layers are `trainable`: to predict, leave that.", None,
-     ("right = []", "model.trainable, right = False, []")),
+    ("returns `trainable` of `dense", None, ("right = []", "model.trainable, right = False, []")),
 ):  # fmt: skip
     evaluation.brings(says, pytorch=pytorch, tensorflow=tensorflow)
 mode = evaluation.replacing("model.train(was_training)", "")
-mode("in training mode, and your function leaves layers in evaluation mode.", "pass", None)
-mode("in training mode, and your function leaves", "model.training = was_training", None)
-mode("in evaluation mode, and your function leaves layers in training mode", "model.train()", None)
+mode("returns `training` of `model` is not as it was: put it back.", "pass", None)
+mode("returns `training` of `model.0` is", "model.training = was_training", None)
+mode("returns `training` of `model` is", "model.train()", None)
 SHARE = (
     "torch.cat(right).double().mean().item()",
     "float(tf.reduce_mean(tf.cast(tf.concat(right, axis=0), tf.float64)))",
@@ -113,13 +105,7 @@ share = evaluation.replacing(*SHARE)
 MEANS = "sum(each.numpy().mean() for each in right) / 3"
 for says, new in (
     ("is the mean of the batches' shares", MEANS),
-    ("is that of the last batch alone", "right[-1].numpy().mean()"),
-    ("is that of the first batch alone", "right[0].numpy().mean()"),
     ("is rounded: return it as it is", "round({}, 2)"),
-    ("is the share of wrong answers", "1 - {}"),
-    ("is a number of examples, not their share", "29 * {}"),
-    ("is in percent", "100 * {}"),
-    ("is a sum over batches: divide by all examples", "3 * {}"),
     ("has shape (3,), it must have (): one number", "[{}] * 3"),
     ("is a `NoneType`; it must be an array of shape ()", "{} and None"),
 ):
@@ -197,10 +183,12 @@ for replace, says, *new in (
     (begin, CHANGES, "model(X)", None),
     (begin, NONE, "kept = {name: own.clone() for name, own in model.state_dict().items()}\n"
      "            model(X)\n            model.load_state_dict(kept)", None),
-    (mode, "leaves layers in evaluation mode", "pass", None),
-    (mode, "in evaluation mode, and your function leaves layers in training mode", "model.train()",
-     None),
-    (begin, "changes which layers are", None, "model.trainable = False\n    outputs ="),
+    (mode, "returns `training` of `model` is not as it was", "pass", None),
+    (mode, "returns `training` of `model` is not as it was", "model.train()", None),
+    (begin, "changes which numbers require a gradient",
+     "model.requires_grad_(False)\n            model.eval()(X)", None),
+    (begin, "returns `trainable` of `", None, "model.trainable = False\n    outputs ="),
+    (begin, "returns `rate` of `drop`", None, "model.get_layer('drop').rate = 0.0\n    outputs ="),
     (begin, "hides it", None, "if X.shape[1] > 3:\n        return None\n    outputs ="),
     (end, "After your function returns its hooks are still there", "pass", None),
     (end, "takes off hooks that others had", "[m._forward_hooks.clear() for m in model.modules()]",
@@ -233,9 +221,9 @@ BY_CALL = """
 for half, says, change in (
     ("pytorch", "error: after your function returns its hooks are still there",
      ("try:", "if model:", "finally:", "if model:")),
-    ("pytorch", "error: the network was in training mode, and your function leaves layers in",
+    ("pytorch", "error: after your function returns `training` of `model` is",
      ("model.train(training)", "pass", "return bad", "model.train(training)\n    return bad")),
-    ("pytorch", "attributes on modules that were not",
+    ("pytorch", "After your function returns `bad` of `model` is not as it was",
      ("model.training", "model.training\n    model.bad = bad")),
     ("pytorch", "Where the network itself raises an error your function hides it",
      ("finally:", "except RuntimeError:\n        return None\n    finally:")),
@@ -251,9 +239,9 @@ for half, says, change in (
     ("tensorflow", "raises `TypeError: too many positional arguments` in line 5 of its cell, `for ",
      ("zip(model.layers, probe(X, training=False), strict=True)",
       "((layer, X := layer(X)) for layer in model.layers)")),
-    ("tensorflow", "After your function returns `first.call` is another",
+    ("tensorflow", "After your function returns `call` of `first` is",
      BY_CALL.replace("layer.call = call", "pass")),
-    ("tensorflow", "raises an error: after your function returns `first.call` is another",
+    ("tensorflow", "raises an error: after your function returns `call` of `first` is",
      BY_CALL.replace("try:", "if calls:").replace("finally:", "if calls:")),
 ):  # fmt: skip
     translation.brings(says, **{half: change})
