@@ -239,11 +239,11 @@ def predict(framework) -> str:
 def first_inf(framework, free_energy) -> str:
     """Name what is infinite first, and mend the function and its gradients for large scores."""
     rng = np.random.default_rng()
-    x, w = rng.uniform(0.5, 1, size=(6, 4)), rng.uniform(0.2, 1, size=(4, 3)) * [-1, 1, 2]
+    x, w = rng.uniform(0.5, 1, size=(6, 4)), rng.uniform(0.2, 1, size=(4, 3)) * [-1, 1, -1]
     away = np.abs(w) + 0.5
     for what, inputs in {
         "For small scores": (x, w),
-        "For equal scores": (x, w[:, [0, 0, 1, 2]]),
+        "For equal scores": (x, w[:, [0, 0, 1, 1]]),
         "For scores far below zero": (x, -2000 * away),
         "For large scores": (x, 2000 * away),
         "For scores above 20": (x**0.01, rng.uniform(5.2, 5.4, size=(4, 3))),
