@@ -198,13 +198,11 @@ def _tidy_tfdbg() -> None:
     plain = ui.run_ui
     if hasattr(plain, "__wrapped__"):
         return
-    greeted = False
 
     def run_ui(self, init_command=None, title=None, **kwargs):
-        nonlocal greeted
         if init_command == "run_info":  # the logo and the first help, 30 lines
-            init_command, greeted = None if greeted else init_command, True
-        elif init_command and init_command.startswith("lt"):  # by time, which moves
+            init_command = None
+        elif init_command == "lt":  # by time, which moves; a filter's list is left in that order
             init_command += " -s tensor_name"
         answer = plain(self, init_command=init_command, title=title, **kwargs)
         if answer == EXPLICIT_USER_EXIT and _shell():  # or tfdbg would raise SystemExit
@@ -221,8 +219,8 @@ def _tidy_tfdbg() -> None:
 def set_up() -> None:
     """Make the debuggers of this notebook's cells behave.
 
-    No colour codes, short transcripts that are the same in every run (see `tidy`; tfdbg greets
-    once), and a clear end.
+    No colour codes, short transcripts that are the same in every run (see `tidy`; tfdbg does not
+    greet, and lists all tensors by name), and a clear end.
     """
     _typist()
     shell = _shell()

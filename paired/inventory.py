@@ -53,14 +53,3 @@ def code_lines(notebook: pathlib.Path, cell_id: str) -> int:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
     return sum(bool(line) for line in ast.unparse(tree).splitlines())
-
-
-def debugger_commands(notebook: pathlib.Path, cell_id: str) -> list[int]:
-    """How many commands each `debuggers.script` of one cell types. No such cell: none."""
-    source = next((source for own, _, source in course.cells(notebook) if own == cell_id), "")
-    python = "\n".join(line for line in source.splitlines() if not line.startswith("%"))
-    return [
-        len(node.args)
-        for node in ast.walk(ast.parse(python))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "debuggers.script"
-    ]

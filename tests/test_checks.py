@@ -92,6 +92,14 @@ def test_an_untouched_task_is_not_attempted(task, source, reason):
     assert verdict(task, answer(source)) == ("Not attempted", reason)
 
 
+def test_a_name_is_judged_before_the_function_is_mended(task):
+    stub = answer(markers.stub(SOLVED))
+    task.kinds, task.names = {"cause": answers.Choice("B", {"A": "no."})}, ["cause", "double"]
+    right = "Right so far: `cause`. The code is still as the exercise gives it."
+    assert verdict(task, "B", stub) == ("Not attempted", right)
+    assert verdict(task, "A", stub) == ("Wrong", "`cause` is not A: no.")
+
+
 NASTY = {
     "raises": (
         "def double(x):\n    raise ValueError('boom')",

@@ -157,10 +157,12 @@ class Task:
         by_name = dict(zip(names, answers, strict=True))
         if missing := [name for name, answer in by_name.items() if answer is ...]:
             raise NotAttempted(f"Still `...`: {', '.join(missing)}.")
-        if any(self._is_stub(answer) for answer in answers):
-            raise NotAttempted("The code is still as the exercise gives it.")
         for name, kind in self.kinds.items():
             kind.judge(name, by_name[name], self._adapter.name)
+        if any(self._is_stub(answer) for answer in answers):
+            right = f"Right so far: {', '.join(f'`{name}`' for name in self.kinds)}. "
+            still = "The code is still as the exercise gives it."
+            raise NotAttempted(right * bool(self.kinds) + still)
         return self._function(self._adapter, *(by_name[name] for name in self._takes))
 
     @property

@@ -1,4 +1,4 @@
-"""The archive that the fifth task of lesson 05's exercise debugs: readings, one of them bad.
+"""The archive that the fourth task of lesson 05's exercise debugs: readings, one of them bad.
 
 Its code is made from text, so that a student meets it in the debugger only, under a name.
 """

@@ -17,72 +17,18 @@ predict.brings("`first` must be a number; it is '5'.", both={"first": "5"})
 predict.right(both={"stops_unequal": 2.0})
 
 
-explain_error = Mistakes("explain_error")
-NAME = "must be the name of a tensor in `mean_distance`, in quotes; it is 'Squares'."
-explain_error.brings(NAME, both={"tensor": "Squares"})
-root = explain_error.replacing(
-    "torch.where(zero, 0.0, safe.sqrt())", "tf.where(zero, tf.zeros_like(squares), tf.sqrt(safe))"
-)
-mean = explain_error.replacing("distance.mean()", "tf.reduce_mean(distance)")
-STILL = "Where a row is the centre, the gradient at `X` is still not finite. Choosing between"
-FEW = "the value agrees to a few digits only: a small number that is added, or a limit"
-for replace, says, code in (
-    (root, STILL, "squares**0.5"),
-    (root, STILL, "tf.where(squares > 0, squares**0.5, 0.0)"),
-    (root, FEW, "tf.sqrt(squares + 1e-8)"),
-    (root, FEW, "tf.sqrt(tf.where(squares < 1e-10, 1e-10, squares))"),
-    (root, "leaves out rows that are the centre", "tf.sqrt(squares[squares > 0])"),
-    (root, "is the root of a mean", "tf.sqrt(tf.reduce_mean(squares))"),
-    (root, "the root is missing", "squares"),
-    (root, "is the root of a sum over all rows", "tf.sqrt(tf.reduce_sum(squares))"),
-    (root, "is that of columns", "tf.sqrt(tf.reduce_sum(difference**2, 0))"),
-    (root, "adds up differences", "tf.reduce_sum(tf.abs(difference), 1)"),
-    (mean, "is the sum: take the mean", "tf.reduce_sum(distance)"),
-    (mean, "has shape (7,), it must have (): one number, the mean of all rows", "distance"),
-    (mean, "Far from the centre, the value has the right shape", "tf.reduce_sum(distance) / 7"),
-    (mean, "; it must be a tensor", "float(tf.reduce_mean(distance))"),
-    (root, "", "tf.concat([tf.sqrt(squares[~zero]), squares[zero]], 0)"),
-):  # fmt: skip
-    replace(says, *both(code))
-root(STILL, "squares.sqrt().nan_to_num()", "tf.cast(squares > 0, squares.dtype) * squares**0.5")
-root(STILL, None, "tf.norm(difference, axis=1)")
-root(FEW, "torch.nn.functional.pairwise_distance(X, centre)", None)
-root("No gradient arrives at `X`", None, "tf.constant(np.sqrt(squares))")
-root("No gradient arrives at `X`", "squares.detach().sqrt()", "tf.sqrt(tf.stop_gradient(squares))")
-hooked = "X.register_hook(torch.nan_to_num)\ndistance = squares.sqrt()"
-explain_error.brings("the gradient at `centre` is still not finite", pytorch=hooked)
-mean(
-    "Where a row is the centre, the gradient at `X` is zero: a gradient is lost",
-    "distance.mean().detach() + 0 * difference.sum()",
-    "tf.stop_gradient(tf.reduce_mean(distance)) + 0 * tf.reduce_sum(difference)",
-)
-explain_error.brings(
-    "very near the centre, the gradient at `X` has zero in rows that are not at the centre",
-    pytorch=("squares == 0", "squares < 1e-20", "0.0, safe", "squares.detach().sqrt(), safe"),
-    tensorflow=(
-        "squares == 0", "squares < 1e-20",
-        "tf.zeros_like(squares)", "tf.sqrt(tf.stop_gradient(squares))",
-    ),
-)  # fmt: skip
-explain_error.brings("opens a debugger", both=("zero =", "zero = pdb.set_trace() or"))
-root("", "torch.linalg.vector_norm(difference, dim=1)",
-     "tf.math.divide_no_nan(squares, tf.sqrt(squares))")  # fmt: skip
-mean("", "torch.cdist(X, centre[None]).mean()", None)
-explain_error.right(both=('"B"', '" b"', '"squares"', '"squares "'))
-
-
 first_inf = Mistakes("first_inf")
-first_inf.brings("the name of a tensor in `free_energy`, in", pytorch={"first_bad": "exp"})
-first_inf.brings("the name of a node of the graph, as", tensorflow={"first_bad": "Exp"})
+first_inf.brings("the name of a tensor in `free_energy`, in", both={"first_bad": "exp"})
 gate = first_inf.replacing(
-    "torch.logaddexp(scores, torch.zeros_like(scores))", 'tf.nn.softplus(scores, name="gate")'
+    "torch.logaddexp(scores, torch.zeros_like(scores))", "tf.nn.softplus(scores)"
 )
 energy = first_inf.replacing(
     "-torch.logsumexp(-gate, dim=1)", "-tf.reduce_logsumexp(-gate, axis=1)"
 )
 mean = first_inf.replacing("energy.mean()", "tf.reduce_mean(energy)")
-AGAIN = "For large scores the result is inf. Debug your function: which is the first now?"
+AGAIN = "For large scores the result is inf. Debug your function: which tensor is the first now?"
 HELD = "For large scores the result is far too small: a limit, or a small number that is added"
+GRADIENT = "For large scores the gradient at `X` is not finite, though the value is."
 NAIVE = "tf.reduce_sum(tf.exp(-gate), 1)"
 for replace, says, code in (
     (gate, AGAIN, "tf.math.log(1 + tf.exp(scores))"),
@@ -91,34 +37,47 @@ for replace, says, code in (
     (gate, "far below zero the result is inf.", "scores + tf.math.log(1 + tf.exp(-scores))"),
     (gate, "has ReLU in place of the gate", "tf.nn.relu(scores)"),
     (gate, "has the scores in place of the gate", "scores"),
+    (gate, GRADIENT, "tf.where(scores > 30, scores, tf.math.log1p(tf.exp(scores)))"),
+    (gate, "For scores above 20 the result takes a score above 20 for its gate, as PyTorch's",
+     "tf.where(scores > 20, scores, "
+     "tf.nn.relu(scores) + tf.math.log1p(tf.exp(-tf.abs(scores))))"),
     (energy, AGAIN, f"-tf.math.log({NAIVE})"),
     (energy, HELD, f"-tf.math.log({NAIVE} + 1e-300)"),
     (energy, HELD, "-tf.math.log(tf.reduce_sum(tf.exp(-(80 - tf.nn.relu(80 - gate))), 1))"),
-    (energy, "For scores in the hundreds the result is far too small",
-     f"tf.where(gate[:, 0] > 1000, -tf.reduce_logsumexp(-gate, 1), -tf.math.log({NAIVE} + 1e-15))"),
-    (energy, "is that of the mean of the odds", "-tf.math.log(tf.reduce_mean(tf.exp(-gate), 1))"),
+    (energy, "agrees to a few digits only: a small", "-tf.reduce_logsumexp(-gate - 1e-6, 1)"),
     (energy, "the result has the wrong sign", "tf.reduce_logsumexp(-gate, 1)"),
     (energy, "has the least gate in place of", "tf.reduce_min(gate, 1)"),
-    (energy, "has exp(gate), and no minus before", "tf.reduce_logsumexp(gate, 1)"),
-    (energy, "has exp(gate) in place of exp(-gate)", "-tf.reduce_logsumexp(gate, 1)"),
-    (energy, "has the sum of the gates in place of", "tf.reduce_sum(gate, 1)"),
-    (energy, "adds the odds of different examples", "-tf.reduce_logsumexp(-gate, 0)"),
-    (energy, "adds all odds at once", "-tf.math.log(tf.reduce_sum(tf.exp(-gate)))"),
     (mean, "has shape (6,), it must have (): one number, the mean of all examples", "energy"),
-    (mean, "is the sum over the examples", "tf.reduce_sum(energy)"),
 ):  # fmt: skip
     replace(says, *both(code))
 gate(HELD, "torch.log(1 + torch.exp(scores).nan_to_num())", None)
-mean("must return a node of the graph, not 3.0", None, "3.0")
+gate("as PyTorch's `softplus` does by default", "torch.nn.functional.softplus(scores)", None)
+mean("; it must be a tensor.", "energy.mean().item()", "float(tf.reduce_mean(energy))")
+mean("No gradient arrives at `X`", "energy.mean().detach()",
+     "tf.stop_gradient(tf.reduce_mean(energy))")  # fmt: skip
+mean("the gradient at `X` has the right shape", "0.5 * (energy + energy.detach()).mean()",
+     "0.5 * tf.reduce_mean(energy + tf.stop_gradient(energy))")  # fmt: skip
+first_inf.brings("opens a debugger", both=("energy =", "energy = pdb.set_trace() or"))
 gate("", "torch.nn.functional.softplus(scores, threshold=800)", "-tf.math.log_sigmoid(-scores)")
-gate("", "torch.where(scores > 30, scores, torch.log1p(torch.exp(scores)))", None)
 by_hand = """
     gate = tf.nn.relu(scores) + tf.math.log1p(tf.exp(-tf.abs(scores)))
     least = tf.reduce_min(gate, 1)
-    energy = least - tf.math.log(tf.reduce_sum(tf.exp(least[:, None] - gate), 1))
+    odds = tf.exp(least[:, None] - gate)
+    energy = least - tf.math.log(tf.reduce_sum(odds, 1))
     """
-first_inf.right(**dict(zip(HALVES, both(by_hand), strict=True)))
-first_inf.right(pytorch={"first_bad": "grown "}, tensorflow={"first_bad": "gate/grown:0"})
+once = "1 + tf.reduce_sum(tf.where(odds < 1, odds, tf.zeros_like(odds)), 1)"
+twice = """
+    safe = tf.where(scores > 30, tf.zeros_like(scores), scores)
+    gate = tf.where(scores > 30, scores, tf.math.log1p(tf.exp(safe)))
+    energy = -tf.reduce_logsumexp(-gate, 1)
+    """
+for says, code in (
+    ("", by_hand),
+    ("", twice),
+    ("For equal scores the result", by_hand.replace("tf.reduce_sum(odds, 1)", once)),
+):
+    first_inf.brings(says, **dict(zip(HALVES, both(code), strict=True)))
+first_inf.right(both={"first_bad": "grown "})
 
 
 evaluation = Mistakes("evaluation")
@@ -131,14 +90,13 @@ for says, pytorch, tensorflow in (
               "model.train(was_training)", "model.load_state_dict(before)"),
      ("right = []", "before, right = model.get_weights(), []", "training=False", "training=True",
       "    return", "    model.set_weights(before)\n    return")),
-    ("changes which layers are `trainable`: to predict, leave that.", None,
-     ("right = []", "model.trainable, right = False, []")),
+    ("returns `trainable` of `dense", None, ("right = []", "model.trainable, right = False, []")),
 ):  # fmt: skip
     evaluation.brings(says, pytorch=pytorch, tensorflow=tensorflow)
 mode = evaluation.replacing("model.train(was_training)", "")
-mode("in training mode, and your function leaves layers in evaluation mode.", "pass", None)
-mode("in training mode, and your function leaves", "model.training = was_training", None)
-mode("in evaluation mode, and your function leaves layers in training mode", "model.train()", None)
+mode("returns `training` of `model` is not as it was: put it back.", "pass", None)
+mode("returns `training` of `model.0` is", "model.training = was_training", None)
+mode("returns `training` of `model` is", "model.train()", None)
 SHARE = (
     "torch.cat(right).double().mean().item()",
     "float(tf.reduce_mean(tf.cast(tf.concat(right, axis=0), tf.float64)))",
@@ -147,13 +105,7 @@ share = evaluation.replacing(*SHARE)
 MEANS = "sum(each.numpy().mean() for each in right) / 3"
 for says, new in (
     ("is the mean of the batches' shares", MEANS),
-    ("is that of the last batch alone", "right[-1].numpy().mean()"),
-    ("is that of the first batch alone", "right[0].numpy().mean()"),
     ("is rounded: return it as it is", "round({}, 2)"),
-    ("is the share of wrong answers", "1 - {}"),
-    ("is a number of examples, not their share", "29 * {}"),
-    ("is in percent", "100 * {}"),
-    ("is a sum over batches: divide by all examples", "3 * {}"),
     ("has shape (3,), it must have (): one number", "[{}] * 3"),
     ("is a `NoneType`; it must be an array of shape ()", "{} and None"),
 ):
@@ -168,18 +120,21 @@ for says, new in (
     says = f"compares every answer with every {says}"
     evaluation.brings(says, pytorch=pytorch, tensorflow=tensorflow)
 evaluation.brings("Your function never calls `model`.", both="return 1 / 3")
+share("must be a Python `float`", "torch.cat(right).double().mean()",
+      "tf.reduce_mean(tf.cast(tf.concat(right, axis=0), tf.float64))")  # fmt: skip
 share("", "sum(each.sum().item() for each in right) / sum(map(len, right))",
       "np.concatenate(right).mean()")  # fmt: skip
 evaluation.right(
     pytorch="""
         still = copy.deepcopy(model).eval()
-        return torch.cat([still(X).argmax(dim=1) == y[:, 0] for X, y in batches]).float().mean()
+        right = torch.cat([still(X).argmax(dim=1) == y[:, 0] for X, y in batches])
+        return right.float().mean().item()
         """,
     tensorflow="""
         accuracy = tf.keras.metrics.SparseCategoricalAccuracy()
         for X, y in batches:
             accuracy.update_state(y, model.predict_on_batch(X))
-        return accuracy.result()
+        return float(accuracy.result())
         """,
 )
 evaluation.right(pytorch={"changed": "norm.num_batches_tracked"})
@@ -207,7 +162,8 @@ CHANGES = "Your function changes numbers that the network keeps: let it only pre
 finite = translation.replacing("not output.isfinite().all()", "not np.isfinite(output).all()")
 found = translation.replacing("return bad[0] if bad else None", "return None")
 name = translation.replacing("bad.append(name)", "return layer.name")
-begin = translation.replacing("bad = []\n", "outputs =")
+begin = translation.replacing("model.eval()(X)", "outputs =")
+mode = translation.replacing("model.train(training)", "outputs =")
 end = translation.replacing("handle.remove()", "return layer.name")
 for replace, says, *new in (
     (finite, NONE, "output.isinf().any()", "np.isinf(output).any()"),
@@ -224,8 +180,15 @@ for replace, says, *new in (
     (found, "'out', but the output of 'body' is bad before it", "return (bad or [None])[-1]", None),
     (name, "it must be a name, or None", "bad.append(module)", "return layer"),
     (name, "has no layer called '", "bad.append(str(module))", "return layer.name + '/kernel'"),
-    (begin, "leaves layers in evaluation mode", "bad = []\n    model.eval()\n", None),
-    (begin, "changes which layers are", None, "model.trainable = False\n    outputs ="),
+    (begin, CHANGES, "model(X)", None),
+    (begin, NONE, "kept = {name: own.clone() for name, own in model.state_dict().items()}\n"
+     "            model(X)\n            model.load_state_dict(kept)", None),
+    (mode, "returns `training` of `model` is not as it was", "pass", None),
+    (mode, "returns `training` of `model` is not as it was", "model.train()", None),
+    (begin, "changes which numbers require a gradient",
+     "model.requires_grad_(False)\n            model.eval()(X)", None),
+    (begin, "returns `trainable` of `", None, "model.trainable = False\n    outputs ="),
+    (begin, "returns `rate` of `drop`", None, "model.get_layer('drop').rate = 0.0\n    outputs ="),
     (begin, "hides it", None, "if X.shape[1] > 3:\n        return None\n    outputs ="),
     (end, "After your function returns its hooks are still there", "pass", None),
     (end, "takes off hooks that others had", "[m._forward_hooks.clear() for m in model.modules()]",
@@ -258,17 +221,16 @@ BY_CALL = """
 for half, says, change in (
     ("pytorch", "error: after your function returns its hooks are still there",
      ("try:", "if model:", "finally:", "if model:")),
-    ("pytorch", "error: the network was in training mode, and your function leaves layers in",
-     ("bad = []\n", "bad = []\n    model.eval()\n", "return bad", "model.train()\n    return bad")),
-    ("pytorch", "attributes on modules that were not", ("bad = []\n", "bad = model.bad = []\n")),
+    ("pytorch", "error: after your function returns `training` of `model` is",
+     ("model.train(training)", "pass", "return bad", "model.train(training)\n    return bad")),
+    ("pytorch", "After your function returns `bad` of `model` is not as it was",
+     ("model.training", "model.training\n    model.bad = bad")),
     ("pytorch", "Where the network itself raises an error your function hides it",
      ("finally:", "except RuntimeError:\n        return None\n    finally:")),
     ("pytorch", "is 'out', but the output of 'body' is bad before it",  # in the order of the names
-     ("return bad[0] if bad", "return min(bad, key=[*dict(layers)].index) if bad")),
-    ("pytorch", "is 'body', but the output of 'head.0' is bad before it",  # looks names up late
-     ("watch(name, module):", "watch(_, module):",
-      "handles = [watch(name, module) for name, module in layers]",
-      "handles = []\n    for name, module in layers:\n        handles.append(watch(0, module))")),
+     ("return bad[0] if bad", "return min(bad, key=[*dict(model.named_modules())].index) if bad")),
+    ("pytorch", "is 'norm', but the output of 'head.0' is bad before it",  # looks names up late
+     ("output, name=name", "output")),
     ("tensorflow", "is 'out', but the output of 'second' is bad before it",
      ("in zip(", "in [*zip(", "strict=True)", "strict=True)][::-1]")),
     ("tensorflow", "is 'relu', but the output of 'first' is bad before it",
@@ -277,29 +239,33 @@ for half, says, change in (
     ("tensorflow", "raises `TypeError: too many positional arguments` in line 5 of its cell, `for ",
      ("zip(model.layers, probe(X, training=False), strict=True)",
       "((layer, X := layer(X)) for layer in model.layers)")),
-    ("tensorflow", "After your function returns `first.call` is another",
+    ("tensorflow", "After your function returns `call` of `first` is",
      BY_CALL.replace("layer.call = call", "pass")),
-    ("tensorflow", "raises an error: after your function returns `first.call` is another",
+    ("tensorflow", "raises an error: after your function returns `call` of `first` is",
      BY_CALL.replace("try:", "if calls:").replace("finally:", "if calls:")),
 ):  # fmt: skip
     translation.brings(says, **{half: change})
 translation.right(
     pytorch="""
         names, bad = {module: name for name, module in model.named_modules()}, []
+        training = model.training
 
         def hook(module, inputs, output):
             if not list(module.children()) and not output.isfinite().all():
                 bad.append(names[module])
 
         with torch.nn.modules.module.register_module_forward_hook(hook):
-            model(X)
+            try:
+                model.eval()(X)
+            finally:
+                model.train(training)
         return bad[0] if bad else None
         """,
     tensorflow=BY_CALL,
 )
 translation.right(
     pytorch="""
-        twin, bad = copy.deepcopy(model), []
+        twin, bad = copy.deepcopy(model).eval(), []
         for name, module in twin.named_modules():
             if not list(module.children()):
                 hook = lambda _, __, y, name=name: bad.extend([name] * bool((y - y).isnan().any()))
