@@ -33,8 +33,9 @@ class PyTorch(adapters.PyTorch):
     state = adapters.PyTorch.tensor
 
     def view(self, array: np.ndarray, *axes: int):
-        """A tensor whose numbers lie in memory in another order of its axes."""
-        return self.tensor(array.transpose(axes).copy()).permute(*np.argsort(axes).tolist())
+        """A tensor whose numbers lie in another order of its axes, in the middle of a memory."""
+        array = array.transpose(axes)
+        return self.tensor(np.array([0 * array, array]))[1].permute(*np.argsort(axes).tolist())
 
     def misread(self, x: np.ndarray, windows: np.ndarray, view) -> dict[str, np.ndarray]:
         """Windows as known mistakes take them, by what to say of each."""
@@ -73,21 +74,22 @@ class TensorFlow(adapters.TensorFlow):
 @task(
     half_dtype=Choice(
         Halves("float32", "float64"),
-        Halves(
-            {
-                "float64": "TensorFlow gives that; PyTorch divides whole numbers in float32.",
-                "int64": "`/` divides without rounding, `//` would keep the type.",
-            },
-            {
-                "float32": "PyTorch gives that; TensorFlow divides int32 in float64.",
-                "int32": "`/` divides without rounding, `//` would keep the type.",
-            },
-        ),
+        {
+            Halves("float64", "float32"): Halves(
+                "TensorFlow gives that; PyTorch divides whole numbers in float32.",
+                "PyTorch gives that; TensorFlow divides int32 in float64.",
+            ),
+            Halves("int64", "int32"): "`/` divides without rounding, `//` would keep the type.",
+        },
     ),
     mixed_dtype=Choice(
         "float16",
         {
-            Halves("int64", "float32"): "look at the type of the ones.",
+            "float32": Halves(
+                "PyTorch takes the type of the higher kind, whatever its size.",
+                "look at the type of the ones.",
+            ),
+            Halves("int64", "int32"): "look at the type of the ones.",
             "float64": Halves(
                 "NumPy gives that; PyTorch takes the type of the higher kind, whatever its size.",
                 "NumPy gives that; TensorFlow converts an array to the type of the tensor.",
@@ -113,18 +115,18 @@ class TensorFlow(adapters.TensorFlow):
     ),
     view_strides=Shape(
         Halves((2, 6), (8, 24)),
-        Halves(
-            {
-                (8, 24): "is in bytes, as NumPy counts; PyTorch counts elements.",
-                (6, 2): "has the axes the wrong way round: which of them does `[::2]` walk along?",
-                (1, 6): "is that of the transpose: `[::2]` takes every second row of it.",
-            },
-            {
-                (2, 6): "counts elements, as PyTorch does; NumPy counts bytes, four for a float32.",
-                (24, 8): "has the axes the wrong way round: which of them does `[::2]` walk along?",
-                (4, 24): "is that of the transpose: `[::2]` takes every second row of it.",
-            },
-        ),
+        {
+            Halves((8, 24), (2, 6)): Halves(
+                "is in bytes, as NumPy counts; PyTorch counts elements.",
+                "counts elements, as PyTorch does; NumPy counts bytes, four for a float32.",
+            ),
+            Halves((6, 2), (24, 8)): (
+                "has the axes the wrong way round: which of them does `[::2]` walk along?"
+            ),
+            Halves((1, 6), (4, 24)): (
+                "is that of the transpose: `[::2]` takes every second row of it."
+            ),
+        },
     ),
     changed=Choice(
         Halves("C", "A"),
@@ -185,11 +187,9 @@ def explain_error(framework, similarity) -> str:
             ),
         }
         right = _similarity(images, means)
-        notes = {
-            "shape_note": "a row for each image, a column for each mean.",
-            "nearly_note": ("no decimal place of `means` may get lost."),
-        }
-        compare("The result", result, right, **notes, mistakes=mistakes)
+        row = "a row for each image, a column for each mean."
+        lost = "no decimal place of `means` may get lost."
+        compare("The result", result, right, shape_note=row, nearly_note=lost, mistakes=mistakes)
         must_be_tensor(framework, "The result", result)
     return "Three causes named, and the scores agree to twelve digits, for images of two sizes."
 
@@ -258,11 +258,9 @@ def translation(framework, tally) -> str:
         }
         compare("`confusion`", after, start + counts, mistakes=mistakes)
         picked = scores[np.arange(n), labels]
-        mistakes = {
-            "is the best score of each example: take that of its label.": scores.max(axis=1),
-        }
+        best = "is the best score of each example: take that of its label."
         note = "one score for each example, that of its own label."
-        compare("The result", result, picked, shape_note=note, mistakes=mistakes)
+        compare("The result", result, picked, shape_note=note, mistakes={best: scores.max(axis=1)})
         must_be_tensor(framework, "The result", result)
     return "All counted in place, pairs that come twice too, where a class is missing as well."
 
@@ -298,6 +296,13 @@ def locally_connected(framework, locally_connected) -> str:
         name, note = f"For a stride of {stride} the result", framework.result_note
         compare(name, result, right, shape_note=note, mistakes=mistakes)
         must_be_tensor(framework, "The result", result)
+    given = x.transpose(framework.given), w.transpose(framework.weights_axes)
+    _, found = framework.gradients(
+        lambda *both: locally_connected(*both, stride)[0, 0, 0, 0], *given
+    )
+    for name, gradient in zip(("images", "weights"), found, strict=True):
+        if gradient is None:
+            raise Wrong(f"No gradient reaches `{name}`: use differentiable operations alone.")
     return "Strides of 2 and 3, images and windows of several sizes: right to twelve digits."
 
 

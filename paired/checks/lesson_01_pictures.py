@@ -43,7 +43,7 @@ def draw_grids(grids: dict, colours: dict, letters: dict | None = None, height=2
     _, axes = plt.subplots(1, len(grids), figsize=(9.6, height), width_ratios=widths)
     for axis, (title, array) in zip(axes, grids.items(), strict=True):
         paint = {"cmap": _PAINT, "vmin": 0, "vmax": 4, "edgecolors": "0.7", "linewidth": 0.5}
-        axis.pcolormesh(colours.get(title, 0 * array), **paint)
+        axis.pcolormesh(colours.get(title, 0 * array), clip_on=False, **paint)
         for (down, across), value in np.ndenumerate(array):
             axis.text(across + 0.5, down + 0.5, value, ha="center", va="center", fontsize=size)
         down, across = (letters or {}).get(title, ("", ""))

@@ -26,10 +26,7 @@ columns, centre, multiply, blank = (
     explain_error.replacing(*old) for old in (COLUMNS, CENTRE, PRODUCT, BLANK)
 )
 explain_error.brings("Use .reshape(...) instead.`", pytorch=(".reshape(", ".view("))
-explain_error.brings(
-    "object does not support item assignment`",
-    tensorflow=(BLANK[1], "    rows[:, 0] = 0\n"),
-)
+blank("object does not support item assignment`", None, BLANK[0])
 # The hint of an earlier edition: right where no strides fit, and only there.
 explain_error.brings("Your function changes `images` in place", pytorch=("rows.clone()", "rows"))
 columns("reads the images row by row", "images.clone()", "images")
@@ -152,11 +149,7 @@ counts(
     "confusion[labels, guesses] += 1",
     "confusion.scatter_nd_update(pairs, tf.gather_nd(confusion, pairs) + 1)",
 )
-counts(
-    "`confusion` is as it was",
-    f"confusion = confusion + {NEW[0]}",
-    f"confusion = confusion + {NEW[1]}",
-)
+counts("`confusion` is as it was", *(f"confusion = confusion + {new}" for new in NEW))
 counts(
     "the counts of this batch alone", f"confusion.copy_({NEW[0]})", f"confusion.assign({NEW[1]})"
 )
@@ -242,10 +235,11 @@ weighs(
 weighs("(n, outputs, rows, columns).", SUM[0].replace("noij", "nijo"), None)
 weighs("(n, rows, columns, outputs).", None, SUM[1].replace("nijo", "noij"))
 weighs("is a `ndarray`; it must be a tensor.", *(f"{each}.numpy()" for each in SUM))
-locally_connected.brings(
-    "Your function changes `weights` in place",
-    pytorch=("windows, weights", "windows, weights.mul_(2)"),
-)
+weighs("changes `weights` in place", SUM[0].replace("weights", "weights.mul_(2)"), None)
+for given, name in (("windows", "images"), ("weights", "weights")):
+    stopped = f"{given}.detach()", f"tf.stop_gradient({given})"
+    sums = (old.replace(given, new) for old, new in zip(SUM, stopped, strict=True))
+    weighs(f"No gradient reaches `{name}`", *sums)
 locally_connected.right(
     pytorch="""
         rows, columns, _, _, height, width = weights.shape
