@@ -21,9 +21,8 @@ class PyTorch(adapters.PyTorch):
         import torch
         from torch import nn
 
-        (hidden, inputs), outputs = weights[0].shape, len(weights[2])
-        layers = nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs)
-        net = nn.Sequential(nn.Flatten(), *layers)
+        (units, size), last = weights[0].shape, len(weights[2])
+        net = nn.Sequential(nn.Flatten(), nn.Linear(size, units), nn.ReLU(), nn.Linear(units, last))
         with torch.no_grad():
             for parameter, array in zip(net.parameters(), weights, strict=True):
                 parameter.copy_(self.tensor(array))
@@ -47,7 +46,7 @@ class TensorFlow(adapters.TensorFlow):
         return net
 
     def read(self, net) -> list:
-        return [to_numpy(variable).T for variable in net.trainable_variables]
+        return [to_numpy(variable).T for variable in net.weights]
 
 
 @task(
@@ -86,37 +85,41 @@ def predict(framework) -> str:
 
 
 def train_epoch(framework, train_epoch) -> str:
-    """One epoch of SGD on batches of different sizes, the last with one image."""
+    """Two epochs of SGD on batches of different sizes, one of them a single image."""
     rng = np.random.default_rng()
-    start = [rng.normal(size=size).astype("float32") for size in ((5, 6), 5, (4, 5), 4)]
-    pairs = [
-        (rng.random((n, 3, 2)).astype("float32"), rng.integers(4, size=n)) for n in (7, 4, 6, 1)
-    ]
-    lr, net, half = rng.uniform(0.4, 0.6), framework.network(start), framework.name
+    weights = [rng.normal(size=size) for size in ((5, 6), 5, (4, 5))]
+    # Logits from 0 to 1: a loss that takes them for probabilities has a gradient there, too.
+    net = framework.network([*weights[:2], weights[2] / 20, rng.uniform(0.3, 0.7, 4)])
+    for sizes in (7, 4, 6, 1), (2, 5, 3):
+        _check_epoch(framework, train_epoch, net, sizes)
+    return "Two epochs, of four batches and of three, are those of SGD."
+
+
+def _check_epoch(framework, train_epoch, net, sizes: tuple) -> None:
+    """Refuse an epoch that is not one of SGD from where the network stands."""
+    rng, start = np.random.default_rng(), framework.read(net)
+    pairs = [(rng.random((n, 3, 2)).astype("float32"), rng.integers(4, size=n)) for n in sizes]
+    lr, half = rng.uniform(0.4, 0.6), framework.name
     batches = [(framework.tensor(x), framework.tensor(y)) for x, y in pairs]
     result = call_changing(train_epoch, (net,), batches=batches, lr=lr)
     after = framework.read(net)
 
     def agrees(weights: list) -> bool:
-        return all(close(a, b, RELATIVE) for a, b in zip(after, weights, strict=True))
+        return all(map(close, after, weights, [RELATIVE] * 4))
 
     losses, right = _train(start, pairs, lr)
     earlier = Halves("`.grad` keeps them until `zero_grad()`.", "take those that the tape returns.")
     refuse({
         "No parameter of `net` has changed.": agrees(start),
-        "Only the first batch is used: does `return` stand inside the loop?": (
-            agrees(_train(start, pairs[:1], lr)[1])
-        ),
-        f"Later steps have the gradients of earlier batches in them: {resolve(earlier, half)}": (
-            agrees(_train(start, pairs, lr, keep=1)[1])
-        ),
-        "The steps have the learning rate of the lesson, 0.25, not `lr`.": (
-            agrees(_train(start, pairs, 0.25)[1])
-        ),
+        "Only the first batch is used: does `return` stand inside the loop?":
+            agrees(_train(start, pairs[:1], lr)[1]),
+        f"Later steps have the gradients of earlier batches in them: {resolve(earlier, half)}":
+            agrees(_train(start, pairs, lr, keep=1)[1]),
+        "The steps have the learning rate of the lesson, 0.25, not `lr`.":
+            agrees(_train(start, pairs, 0.25)[1]),
         "The sum of the last layer's biases changes. SGD down a cross-entropy of logits never "
-        "changes it: look at the loss and the optimiser.": (
-            not agrees(right) and abs((after[3] - start[3]).sum()) > 1e-3
-        ),
+        "changes it: look at the loss and the optimiser.":
+            not agrees(right) and abs((after[3] - start[3]).sum()) > 1e-3,
         "The parameters are not those after one step of SGD with `lr` for each batch, in order, "
         "down the mean cross-entropy of the logits.": not agrees(right),
     })  # fmt: skip
@@ -125,12 +128,9 @@ def train_epoch(framework, train_epoch) -> str:
     mistakes = {
         "is the sum of the losses.": sum(losses),
         "is the loss of the last batch.": losses[-1],
-        "is the mean over all images; each batch counts the same here.": (
-            np.average(losses, weights=[len(y) for _, y in pairs])
-        ),
+        "is the mean over all images; batches count equally.": np.average(losses, weights=sizes),
     }
     compare("The mean loss", result, np.mean(losses), mistakes=mistakes, relative=RELATIVE)
-    return "Four steps, with batches of 7, 4, 6 and 1 images, are those of SGD."
 
 
 def _train(weights: list, pairs: Sequence, lr: float, keep: float = 0) -> tuple[list, list]:

@@ -3,6 +3,7 @@
 from mistakes import Mistakes
 
 train_epoch = Mistakes("train_epoch")
+MEAN = "return total / len(batches)"
 APPLY = "optimizer.apply(gradients,"
 ADD_UP = f"gradients = old = [a + b for a, b in zip(gradients, old)]\n        {APPLY}"
 for says, pytorch, tensorflow in (
@@ -13,21 +14,20 @@ for says, pytorch, tensorflow in (
     ("those that the tape", None, ("total =", "old = [0.0] * 4\n    total =", APPLY, ADD_UP)),
     ("look at the loss and the", ("cross_entropy(", "nll_loss("), ("(from_logits=True)", "()")),
     ("look at the loss and the", ("optim.SGD(", "optim.Adam("), ("SGD(", "Adam(")),
+    ("number; it returns a `", ("loss.item()", "loss"), ("float(loss)", "loss")),
+    ("loss of the last batch", (MEAN, "return loss.item()"), (MEAN, "return float(loss)")),
+    ("No parameter of `net` has", None, (MEAN, f"net.trainable = False\n    {MEAN}")),
+    ("does not require grad", (MEAN, f"net.requires_grad_(False)\n    {MEAN}"), None),
 ):
     train_epoch.brings(says, pytorch=pytorch, tensorflow=tensorflow)
 
-MEAN = "return total / len(batches)"
-item = train_epoch.replacing("loss.item()", "float(loss)")
-item("a Python number; it returns a `", "loss", "loss")
 for says, new in {
     "does `return` stand inside": f"    {MEAN}",
     "is the sum of the losses": "return total",
-    "but wrong values": "return total / 5",
+    "but wrong values": "return total / 4",  # as many batches as the first epoch has
     "a Python number; it returns None": "",
 }.items():
     train_epoch.brings(says, both=(MEAN, new))
-last = train_epoch.replacing(MEAN, MEAN)
-last("is the loss of the last batch", "return loss.item()", "return float(loss)")
 train_epoch.brings(
     "is the mean over all images",
     pytorch=("loss.item()", "loss.item() * len(y)", MEAN, "return total / 18"),
