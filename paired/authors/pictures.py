@@ -298,7 +298,7 @@ def visdom_06(browser) -> None:
     """Lesson 06: Visdom's page with the panes of the calm run, and the input that steers."""
     run_until(FOLDER / "06_visualising_pytorch.ipynb", "restart")
     saved = dashboards.RECORDS / "visdom"
-    with dashboards.Visdom(saved) as server, offline_page(browser, 1400, 1160) as page:
+    with dashboards.Visdom(saved) as server, offline_page(browser, 1400, 700) as page:
         page.goto(f"{server.url}env/pytorch-calm")
         page.locator(".react-grid-item").nth(5).wait_for(timeout=MILLISECONDS)
         page.wait_for_timeout(3000)  # the graph's nodes have found their places
