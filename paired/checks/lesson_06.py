@@ -375,7 +375,8 @@ def examine(framework, examine) -> str:
     while patients.in_place(two):  # so that who looks only there finds none
         two = admitted("dead units", "leak", steps=41)
     seen = []
-    for patient in (two, admitted("exploding gradients", steps=41)):
+    longer = int(rng.integers(46, 61))  # so that who stops where the first one does is seen
+    for patient in (two, admitted("exploding gradients", steps=longer)):
         with _folder(framework) as folder:
             call(examine, patient=patient, folder=folder)
             if not patient._history:

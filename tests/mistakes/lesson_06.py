@@ -210,6 +210,7 @@ POINTS = "`learning rate too high` has points at the steps "
 for says, *change in (
     (POINTS + "0, 25; of 41 steps every fifth, from 0", "step % 5", "step % 25"),
     (POINTS + "4, 9, 14, 19, 24, 29, ...; of 41", EVERY, "if step % 5 == 4:"),
+    (POINTS + "0, 5, 10, 15, 20, 25, ...; of ", EVERY, "if step % 5 == 0 and step < 41:"),
     (
         "no scalar `dead units`; they hold `dead`, `exploding gradients`, `l",
         '"dead units"',
