@@ -1,10 +1,8 @@
 """TensorBoard's event files, read in a form that is the same whichever framework wrote them."""
 
-import base64
 import importlib.machinery
 import io
 import pathlib
-import re
 import sys
 import types
 import wave
@@ -120,25 +118,6 @@ def read(folder: str | pathlib.Path) -> dict[tuple[str, str], dict[int, np.ndarr
         if point.run == "." and point.kind in _KINDS.values():
             found.setdefault((point.kind, point.tag), {})[point.step] = point.value
     return dict(sorted(found.items()))
-
-
-def embedded(text: str) -> np.ndarray | Audio:
-    """The picture or sound in a page's text, where it stands as `data:...;base64,...`.
-
-    Visdom keeps a picture so, and a sound inside the HTML of a pane. A picture is uint8, of shape
-    `(height, width, channels)`.
-
-    Raises:
-        EventsError: there is none.
-    """
-    found = re.search(r"data:(image|audio)/\w+;base64,([\w+/=]+)", text)
-    if found is None:
-        raise EventsError(
-            f"There is no picture or sound in this text, which begins with {text[:40]!r}: expected "
-            "is the `src` of an image's pane or the content of a sound's."
-        )
-    content = base64.b64decode(found[2])
-    return _wav(content) if found[1] == "audio" else _picture(content)
 
 
 def _decode(kind: str, value: np.ndarray) -> np.ndarray | Audio:

@@ -48,14 +48,6 @@ def show_images(images, titles, columns: int = 10) -> None:
     plt.show()
 
 
-def to_array(figure: plt.Figure) -> np.ndarray:
-    """The pixels of a figure, uint8 of shape `(height, width, 3)`; the figure is closed."""
-    figure.canvas.draw()
-    pixels = np.array(figure.canvas.buffer_rgba())[..., :3]
-    plt.close(figure)
-    return pixels
-
-
 def tiles(images: np.ndarray, low: float, high: float, zoom: int = 16) -> np.ndarray:
     """Small images side by side in one row, each pixel magnified to a square.
 

@@ -4,19 +4,14 @@ TensorFlow must not come into PyTorch's kernel by way of TensorBoard, so each wr
 of its own.
 """
 
-import base64
-import io
 import json
 import subprocess
 import sys
-import wave
 
 from paired import course, events, figures
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from PIL import Image
 
 pytestmark = pytest.mark.xdist_group("events")  # each framework is imported once
 
@@ -166,34 +161,7 @@ def test_prepare_leaves_a_process_with_tensorflow_alone(monkeypatch):
     assert "tensorboard.compat.notf" not in sys.modules
 
 
-def test_embedded_pictures_and_sounds_of_a_page():
-    png, wav = io.BytesIO(), io.BytesIO()
-    Image.fromarray(PICTURE).save(png, "PNG")
-    with wave.open(wav, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(np.int16(SAMPLES * 2**15).tobytes())
-    encoded = [base64.b64encode(content.getvalue()).decode() for content in (png, wav)]
-    picture = events.embedded(f"data:image/png;base64,{encoded[0]}")
-    np.testing.assert_array_equal(picture, PICTURE)
-    sound = events.embedded(f'<audio><source src="data:audio/wav;base64,{encoded[1]}"></audio>')
-    assert sound.rate == RATE
-    assert np.abs(sound.samples - SAMPLES).max() < 1 / 2**15
-    with pytest.raises(events.EventsError, match="which begins with 'learning rate'"):
-        events.embedded("learning rate")
-
-
 def test_tiles_are_magnified_from_white_to_black():
     row = figures.tiles(np.array([[[0.0, 1.0]], [[2.0, -1.0]]]), low=0, high=1, zoom=2)
     assert row.shape == (2, 10, 3)
     assert row[0, :, 0].tolist() == [255, 255, 0, 0, 255, 255, 0, 0, 255, 255]
-
-
-def test_figure_as_an_array():
-    figure = figures.draw_images(np.zeros((3, 8, 8)), "abc", columns=3)
-    width, height = figure.get_size_inches() * figure.dpi
-    pixels = figures.to_array(figure)
-    assert pixels.shape == (int(height), int(width), 3)
-    assert pixels.dtype == np.uint8
-    assert figure.number not in plt.get_fignums()

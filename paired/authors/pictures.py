@@ -226,12 +226,12 @@ def tensorboard_06(browser) -> None:
     """Lesson 06: cards of TensorBoard's views, of the runs that both halves log."""
     columns: list[list[bytes]] = [[], [], []]
     for framework, network in {"pytorch": "Sequential", "tensorflow": "net_1"}.items():
-        run_until(FOLDER / f"06_visualising_{framework}.ipynb", "log-graph")
+        run_until(FOLDER / f"06_visualising_{framework}.ipynb", "log-sound")
         logs = dashboards.RECORDS / framework / "tensorboard"
         with dashboards.TensorBoard(logs) as server, offline_page(browser, 1100, 900) as page:
             if framework == course.FRAMEWORKS[0]:
                 columns[0] = [
-                    _tensorboard_view(page, server, "timeseries", "loss/test", "scalar-card"),
+                    _tensorboard_view(page, server, "timeseries", "loss/valid", "scalar-card"),
                     _tensorboard_view(page, server, "audio", "loss", "tf-audio-loader"),
                 ]
                 columns[1] = [
@@ -295,12 +295,12 @@ def _tensorboard_delays(browser) -> dict[str, object]:
 
 
 def visdom_06(browser) -> None:
-    """Lesson 06: Visdom's page with the panes of the calm run, and the inputs that steer."""
+    """Lesson 06: Visdom's page with the panes of the calm run, and the input that steers."""
     run_until(FOLDER / "06_visualising_pytorch.ipynb", "restart")
     saved = dashboards.RECORDS / "visdom"
-    with dashboards.Visdom(saved) as server, offline_page(browser, 1400, 1160) as page:
+    with dashboards.Visdom(saved) as server, offline_page(browser, 1400, 700) as page:
         page.goto(f"{server.url}env/pytorch-calm")
-        page.locator(".react-grid-item").nth(11).wait_for(timeout=MILLISECONDS)
+        page.locator(".react-grid-item").nth(5).wait_for(timeout=MILLISECONDS)
         page.wait_for_timeout(3000)  # the graph's nodes have found their places
         save("06_visualising/visdom", page.screenshot(), colours=256)
         refuse(page)
