@@ -64,3 +64,24 @@ def test_lessons_and_table_give_the_same_verdicts():
         assert set(given.get(number, {}).values()) == ({verdict} - {"planned"}), number
         for match in CELL.finditer(where):
             assert match["path"] in given[number]
+
+
+# What a verdict says in a number: its words, the cell that it rests on, and what that prints.
+NUMBERS = [
+    ("01", "`ranks` to 64", "ranks", r".*\[1\] \* 64.* 1\.0\n.*Error"),
+    (
+        "06",
+        "`views` lists 14, ten of them with data",
+        "views",
+        r"10 views with data:.*\n4 without:",
+    ),
+    ("06", "`compare`, four rows", "compare", r"(.* TensorBoard +\d+ +Visdom +\d+\n){4}\Z"),
+]
+
+
+@pytest.mark.parametrize(("lesson", "words", "cell", "printed"), NUMBERS)
+def test_a_number_in_a_verdict_is_what_its_cell_prints(lesson, words, cell, printed):
+    for path in course.lesson(lesson).paths():
+        assert words in " ".join(find(path, "verdicts")["source"].split())
+        [output] = find(path, cell)["outputs"]
+        assert re.match(printed, output["text"]), output["text"]
