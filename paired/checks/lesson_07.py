@@ -58,7 +58,7 @@ def _serves(gpu: int, codes: list[str]) -> bool:
 class PyTorch(adapters.PyTorch):
     """Machines for PyTorch, its names of devices, its words."""
 
-    cpu, some_gpu = "cpu", "cuda"
+    cpu, some_gpu, other = "cpu", "cuda", "mtia"
     refusals = (RuntimeError, AssertionError)  # what it raises where a device is not there
     # What a mended function must leave as it was, and the values to leave it at.
     setting, values = "the default device", (None, "meta")
@@ -111,8 +111,9 @@ class PyTorch(adapters.PyTorch):
                 return PyTorch().tensor_on(indexed)
 
         def properties(device=None) -> types.SimpleNamespace:
-            number = device or 0 if isinstance(device, int | None) else self.parse(device)[1]
-            if number >= gpus:
+            whole = isinstance(device, int | None)
+            kind, number = ("cuda", device or 0) if whole else self.parse(device)
+            if kind != "cuda" or number >= gpus:
                 raise AssertionError(f"no GPU {number}")
             return types.SimpleNamespace(name="NVIDIA H100")
 
@@ -160,12 +161,13 @@ class PyTorch(adapters.PyTorch):
 class TensorFlow(adapters.TensorFlow):
     """The same of TensorFlow."""
 
-    cpu, some_gpu = "/CPU:0", "/GPU"
+    cpu, some_gpu, other = "/CPU:0", "/GPU", "/EPU:0"
     setting, values = "soft placement", (True, False)
     setting_note = (
         "Take `tf.config.get_soft_device_placement()` first, and set that again in a `finally:`."
     )
-    words = ("Optimized.", "Cannot dlopen.", "Ignoring visible gpu device 0.")
+    out = "Ignoring visible gpu device 0."
+    words = ("Ignoring a flag.", f"{out} Cannot dlopen.", out)
     first: ClassVar[Mapping] = {}
     later: ClassVar[Mapping] = {
         "libraries": (
@@ -182,7 +184,7 @@ class TensorFlow(adapters.TensorFlow):
     def refusals(self) -> tuple[type[Exception], ...]:
         import tensorflow as tf
 
-        return RuntimeError, ValueError, tf.errors.OpError
+        return RuntimeError, tf.errors.OpError
 
     def gpu(self, number: int) -> str:
         return f"/GPU:{number}"
@@ -391,7 +393,7 @@ def explain_error(framework, pick_device) -> str:
     requests = [request.strip('"') for request in resolve(_CAUSES, framework.name)]
     there = ((cpu, 0), (gpu(0), 1), (first, 1), (gpu(some - 1), some), (gpu(2), 12), (gpu(10), 12))
     missing = ((gpu(0), 0), (first, 0), (gpu(1), 1), (gpu(some), some), (gpu(10), 9))
-    requests.append(cpu.removesuffix(":0") + ":1")
+    requests += [cpu.removesuffix(":0") + ":1", framework.other]
     for wanted, gpus in (*there, (cpu, some)):
         _pick(framework, pick_device, wanted, gpus, there=True)
     for wanted, gpus in (*missing, *itertools.product(requests, (0, 12))):
@@ -440,7 +442,7 @@ def _pick(framework, pick_device, wanted: str, gpus: int, *, there: bool) -> Non
         return
     place = framework.parse(got)
     if place is None:
-        what = f"a `{type(got).__name__}` that is no name of a device."
+        what = f"`{got!s:.60}`, which is no name of a device."
     elif place == right:
         what = "" if there else "a device that is not there: ask how many there are."
     elif place == framework.parse(framework.cpu):
@@ -481,8 +483,6 @@ def _check_run_on(framework, run_on, get: Callable) -> None:
 
         said = f'On {_on(gpus)} `run_on("{device}", compute)`'
         answer, error, _ = _try(framework, gpus, run_on, device=device, compute=once)
-        if error and not isinstance(error, (ZeroDivisionError, *framework.refusals)):
-            raise error
         if get() != setting:
             after = "an error" if error else "it returns"
             left = f"your function leaves {framework.setting} changed"
@@ -499,18 +499,21 @@ def _check_run_on(framework, run_on, get: Callable) -> None:
     for device, gpus in ((cpu, 0), (cpu, 2), (gpu(0), 1), (gpu(1), 2)):
         said, lies, named, error = ask(device, framework.computation(), gpus)
         if error:
+            if not isinstance(error, framework.refusals):
+                raise error
             raise Wrong(f"{said} raises `{type(error).__name__}`, though the device is there.")
         if lies != parse(device):
             raise Wrong(f"{said} computes elsewhere, though the device is there.")
-        if named is None:
-            raise Wrong(f"{said} must say where the result lies, by the name of a device.")
         if named != lies:
-            raise Wrong(f"{said} names another device than the one that the result lies on.")
+            raise Wrong(f"{said} must name the device that the result lies on, and no other.")
     refused = ((gpu(0), None, 0), (gpu(1), None, 1), (gpu(99), None, 0))
-    for device, pinned, gpus in (*refused, (gpu(1), cpu, 2), (gpu(1), gpu(10), 12)):
+    elsewhere = ((gpu(1), cpu, 2), (gpu(1), gpu(10), 12), (cpu, gpu(0), 2))
+    for device, pinned, gpus in (*refused, *elsewhere):
         said, lies, named, error = ask(device, framework.computation(pinned), gpus)
-        if error:
+        if isinstance(error, RuntimeError if pinned else framework.refusals):
             continue
+        if error:
+            raise Wrong(f"{said} raises `{error!r:.90}`; it must be a `RuntimeError`.")
         place = "on the CPU" if lies == parse(cpu) else "elsewhere"
         place += ", because `compute` put it there" if pinned else ""
         if named == parse(device):
@@ -519,10 +522,11 @@ def _check_run_on(framework, run_on, get: Callable) -> None:
         raise Wrong(f"{said} returns a result that lies {place}: it must raise an error.")
 
     def fails():
-        raise ZeroDivisionError
+        raise own
 
-    if not isinstance(ask(gpu(0), fails, 1)[-1], ZeroDivisionError):
-        raise Wrong("An error of `compute` itself must reach the caller as it is.")
+    for own in (RuntimeError(), ZeroDivisionError()):
+        if ask(gpu(0), fails, 1)[-1] is not own:
+            raise Wrong("An error of `compute` itself must reach the caller as it is.")
 
 
 def _major(version: str) -> int:
