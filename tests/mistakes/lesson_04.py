@@ -97,7 +97,7 @@ for says, pytorch, tensorflow in (
     ("of the output layer's biases", ("F.cross_entropy", "F.nll_loss"), ("from_logits=True", "")),
     ("a softmax", ("(logits", "(logits.softmax(1)"), (" logits,", " tf.nn.softmax(logits),")),
     ("too long", ("y[batch])", "y[batch], reduction='sum')"), ("tf.reduce_mean(each)", "each")),
-    ("left over from it", ("lr=lr", "lr=lr, momentum=0.5"), ("SGD(lr", "SGD(lr, momentum=0.5")),
+    ("free of the other", ("lr=lr", "lr=lr, momentum=0.5"), ("SGD(lr", "SGD(lr, momentum=0.5")),
     ("The first step is not one of", ("SGD(", "Adam("), ("SGD(", "Adam(")),
     (
         "The second step still has the gradient",
@@ -107,6 +107,7 @@ for says, pytorch, tensorflow in (
 ):
     bug_hunt.brings(says, pytorch=pytorch, tensorflow=tensorflow)
 bug_hunt.brings("has shape (), it must have (4,)", both=("return losses", "return losses[-1]"))
+bug_hunt.brings("free of the other", both=("in batches:", "in [b for b in batches if len(b) > 1]:"))
 bug_hunt.right(
     pytorch=("F.cross_entropy(logits", "F.nll_loss(F.log_softmax(logits, dim=1)"),
     tensorflow=(" logits, from_logits=True", " tf.nn.softmax(logits)"),
