@@ -149,7 +149,7 @@ def _attributes(named: dict, *properties: str) -> dict:
         (own, name): value if isinstance(value, plain) else type(value)
         for name, each in named.items()
         for own, value in vars(each).items()
-        if not own.startswith("_") and not own.endswith("_function")  # Keras's, for a call
+        if not own.startswith(("_", "stop_")) and not own.endswith("_function")  # of `predict`
     }
     found |= {(own, name): getattr(each, own) for name, each in named.items() for own in properties}
     says = "After your function returns `{}` of `{}` is not as it was: put it back."
