@@ -25,6 +25,8 @@ _CLOSED = "Run the cell again to debug again; the kernel is as usable as before.
 
 # Lines of code around the one where pdb stops.
 _CONTEXT = 3
+# Modules of callbacks that Python's collector of garbage may run between any two lines.
+_COLLECTORS = ("_weakrefset", "weakref")
 # What differs from one machine or run to the next, and what a transcript shows in its place.
 _TIDY = [
     (re.compile(pattern), shown)
@@ -157,7 +159,7 @@ class _Tidy:
 def _tidy_pdb() -> None:
     from IPython.core import debugger
 
-    plain = debugger.Pdb.__init__
+    plain, stops_here = debugger.Pdb.__init__, debugger.Pdb.stop_here
     if hasattr(plain, "__wrapped__"):
         return
 
@@ -165,8 +167,11 @@ def _tidy_pdb() -> None:
         plain(self, *args, **{"context": _CONTEXT, "readrc": False, **kwargs})
         self.stdout = _Tidy(self.stdout)
 
+    def stop_here(self, frame) -> bool:  # pdb's own option `skip` would be named in transcripts
+        return frame.f_globals.get("__name__") not in _COLLECTORS and stops_here(self, frame)
+
     init.__wrapped__ = plain
-    debugger.Pdb.__init__ = init
+    debugger.Pdb.__init__, debugger.Pdb.stop_here = init, stop_here
     # From Python 3.13 on a session would open on the line that opens it; before, and here, on the
     # next one.
     debugger.Pdb.set_stepinstr = debugger.Pdb.set_step
@@ -240,10 +245,7 @@ def _end_cell() -> None:
     _stop_tracing()
     bdb.Breakpoint.clearBreakpoints()
     if shell := _shell():
-        for name in (
-            "__return__",
-            "__exception__",
-        ):  # pdb leaves them behind
+        for name in ("__return__", "__exception__"):  # pdb leaves them behind
             shell.user_ns.pop(name, None)
     typist = _typist()
     if typist.commands:

@@ -339,6 +339,29 @@ def test_stepping_out_of_the_cell_ends_the_debugger_and_not_the_kernel(torch_ker
     assert said(torch_kernel, "print('__return__' in globals())") == "False"
 
 
+COLLECTED = """
+import gc, weakref
+
+class Loop:
+    def __init__(self):
+        self.own = self
+
+def collected():
+    held = [Loop()]
+    weak = weakref.WeakSet(held)
+    pdb.set_trace()
+    held.clear(), gc.collect()
+    return len(weak)
+"""
+
+
+def test_stepping_passes_by_what_the_collector_of_garbage_calls(torch_kernel):
+    """It runs at any time, and would take a script's commands; an error in it goes to stderr."""
+    said(torch_kernel, COLLECTED)
+    ran = run_cell(torch_kernel, script("s", "p len(weak)", "c") + "collected()", keyboard=False)
+    assert in_order(["s\n", "return len(weak)", "p len(weak)\n0\n"], ran.printed)
+
+
 def test_breakpoints_end_with_their_cell(torch_kernel):
     commands = ("b divide, x > 2", "c", "p x", "c")
     cell = script(*commands) + "halve(1)\nprint([divide(x) for x in (2, 3)])"
