@@ -9,9 +9,11 @@ import bdb
 import builtins
 import contextlib
 import json
+import os
 import re
 import socket
 import sys
+import sysconfig
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,8 +35,8 @@ _TIDY = [
     for pattern, shown in (
         (r"[^\s'\"]*[/\\]ipykernel_\d+[/\\]\d+\.py", "cell"),
         (r"[^\s'\"]*__autograph_generated_file\w+\.py", "generated"),
-        (r"[^\s'\"]*[/\\]site-packages[/\\]", ""),
-        (r"[^\s'\"]*[/\\][Ll]ib[/\\](python3\.\d+[/\\])?(?=\w+(\.py|[/\\]))", ""),
+        # Where Python's and the packages' modules lie, at a path that may have spaces and quotes.
+        *((re.escape(sysconfig.get_path(each) + os.sep), "") for each in ("purelib", "stdlib")),
         # How deep the kernel's own stack is, which depends on how the kernel was started.
         (r"skipping \d+ hidden frame\(s\)", "skipping hidden frames"),
         # tfdbg's clock: when each tensor was written.

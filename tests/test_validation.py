@@ -18,6 +18,7 @@ from paired.authors import validation
 
 import nbformat
 import pytest
+from matplotlib import style
 from matplotlib.figure import Figure
 from nbformat import v4
 from nbval.plugin import get_sanitize_patterns
@@ -49,6 +50,7 @@ def write(path: pathlib.Path, *cells: tuple) -> None:
     nbformat.write(notebook, path)
 
 
+@style.context("default")  # other tests on this worker may use another
 def draw(colours=("tab:blue", "tab:orange"), values=(1, 4, 9), top=10, width=4) -> str:
     """A figure of two lines, in base64."""
     figure = Figure((width, 3), dpi=96)
