@@ -14,7 +14,8 @@ import sys
 import urllib.parse
 
 from paired import course
-from paired.authors import pictures, validation
+from paired.authors import browser as browsers
+from paired.authors import validation
 
 import nbformat
 import pytest
@@ -144,18 +145,18 @@ def start_lab():
 @pytest.fixture(scope="session")
 def browser():
     """Chromium, without a window."""
-    if pictures.browser_path() is None:
+    if browsers.browser_path() is None:
         pytest.skip(
             "NO BROWSER: the tests that drive JupyterLab in Chromium prove nothing now. Install "
             "Chromium or Chrome (Debian: sudo apt install chromium), then run make test again."
         )
-    with pictures.chromium() as browser:
+    with browsers.chromium() as browser:
         yield browser
 
 
 @pytest.fixture
 def page(browser):
     """A fresh page of 1600 x 900; `page.outside` lists the requests that were refused."""
-    with pictures.offline_page(browser) as page:
+    with browsers.offline_page(browser) as page:
         yield page
     assert page.outside == [], "the page asked for these addresses of the internet"

@@ -5,86 +5,29 @@ asked for; the browser refuses it, and the picture fails.
 """
 
 import argparse
-import contextlib
 import datetime
 import io
 import json
+import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import metadata
 
 from paired import course, dashboards, events
 from paired.authors import files
+from paired.authors.browser import PictureError, chromium, offline_page, refuse
 
 FOLDER = course.ROOT / "notebooks"
 COLOURS = 48  # of a picture: pages have few, and a small file is fetched sooner
 MILLISECONDS = 60_000  # that a page may take to show what it should
 # How long TensorBoard's page is left alone: it can look every 30 s, if that is switched on.
 _PATIENCE_SECONDS = 40
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-# In a container there is no sandbox; the others keep Chromium from calling home.
-_SWITCHES = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-
-
-class PictureError(Exception):
-    """Why a picture could not be taken, and what to do."""
-
-
-def browser_path() -> str | None:
-    """Where Chromium or Chrome is; None if there is neither."""
-    return next(filter(None, map(shutil.which, _BROWSERS)), None)
-
-
-@contextlib.contextmanager
-def chromium() -> Iterator:
-    """A browser without a window, Playwright's `Browser`.
-
-    Raises:
-        PictureError: there is none on this machine.
-    """
-    if (path := browser_path()) is None:
-        raise PictureError(
-            "There is no Chromium or Chrome on the PATH. Install one (Debian: sudo apt install "
-            "chromium), then run the command again."
-        )
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=_SWITCHES)
-        yield browser
-        browser.close()
-
-
-@contextlib.contextmanager
-def offline_page(browser, width: int = 1600, height: int = 900) -> Iterator:
-    """A fresh page that reaches nothing but this machine; sizes in pixels.
-
-    Its attribute `outside` lists the addresses that it asked for and did not get.
-    """
-    context = browser.new_context(viewport={"width": width, "height": height})
-    outside = []
-
-    def guard(route) -> None:
-        if urllib.parse.urlsplit(route.request.url).hostname in ("127.0.0.1", "localhost"):
-            route.continue_()
-        else:
-            outside.append(route.request.url)
-            route.abort()
-
-    context.route("**/*", guard)
-    page = context.new_page()
-    page.outside = outside
-    yield page
-    context.close()
 
 
 def run_until(notebook: pathlib.Path, last: str, before: str = "") -> None:
@@ -351,17 +294,39 @@ def _remember_delays(tool: str, distribution: str, browser, delays: dict[str, ob
     print(f"{files.relative(path)}: {tool}", flush=True)
 
 
-def refuse(page) -> None:
-    """Fail if the page wanted anything from the internet.
-
-    Raises:
-        PictureError: it did.
-    """
-    if page.outside:
-        raise PictureError(f"The page asked for addresses outside this machine: {page.outside}.")
+def pair_04(browser) -> None:
+    """README: a lesson as `make lab LESSON=04` opens it. The half that is scrolled leads."""
+    program = "import pathlib, sys; from paired.machine import lab\n"
+    program += "lab.main(sys.argv[2:], pathlib.Path(sys.argv[1]))"
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(FOLDER, pathlib.Path(folder, "notebooks"))
+        command = [sys.executable, "-c", program, folder, "--lesson", "04"]
+        hidden = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")  # it is opened here
+        environment = {name: value for name, value in os.environ.items() if name not in hidden}
+        with subprocess.Popen(
+            command, cwd=course.ROOT, env=environment, stdout=subprocess.PIPE, text=True
+        ) as lab:
+            try:
+                address = next(line.strip() for line in lab.stdout if "http://" in line)
+                with offline_page(browser) as page:
+                    page.goto(address)
+                    for number in (0, 1):
+                        page.locator(".jp-Cell h1").nth(number).wait_for(timeout=MILLISECONDS)
+                    page.wait_for_timeout(5000)  # until figures and formulas have their heights
+                    page.mouse.move(400, 500)
+                    heading = page.get_by_role("heading", name="Define the network").first
+                    while heading.bounding_box()["y"] > 150:
+                        page.mouse.wheel(0, 100)
+                        page.wait_for_timeout(100)
+                    page.wait_for_timeout(1000)
+                    save("04_network/pair", page.screenshot())
+                    refuse(page)
+            finally:
+                lab.send_signal(signal.SIGINT)
 
 
 PICTURES: dict[str, Callable] = {
+    "04_network/pair": pair_04,
     "05_debugging/debugger_v2": debugger_v2,
     "06_visualising/tensorboard": tensorboard_06,
     "06_visualising/visdom": visdom_06,
