@@ -17,13 +17,8 @@ from paired.checks import adapters
 import numpy as np
 
 ILLNESSES = (
-    "healthy",
-    "learning rate too high",
-    "overfitting",
-    "dead units",
-    "exploding gradients",
-    "leak",
-)
+    "healthy", "learning rate too high", "overfitting", "dead units", "exploding gradients", "leak"
+)  # fmt: skip
 
 # The patients: images of 64 pixels, eight layers of tanh, one of ReLU, ten logits.
 DEPTH, WIDTH, _DIGITS = 8, 32, 10
@@ -94,16 +89,18 @@ class Patient:
         steps: how long it trains.
         images: how many images it has for training (without those of a leak) and for testing.
         dead: how many of the 32 units of ReLU the illness "dead units" kills.
+        leaked: how many images for testing the illness "leak" puts among those for training.
     """
 
     def __init__(
-        self, framework, seed: list[int], *illnesses: str, steps=STEPS, images=_IMAGES, dead=_DEAD
-    ) -> None:
+        self, framework, seed: list[int], *illnesses: str, steps=STEPS, images=_IMAGES, dead=_DEAD,
+        leaked=LEAKED,
+    ) -> None:  # fmt: skip
         rng = np.random.default_rng([*seed, 6])
         self._framework, self._illness, self._seed = framework, illnesses[0], sum(seed)
         self._start = _weights(rng, illnesses, dead)
         self._rate = _HIGH_RATE if "learning rate too high" in illnesses else RATE
-        self._arrays, self._steps = _images(rng, illnesses, *images), steps
+        self._arrays, self._steps = _images(rng, illnesses, leaked, *images), steps
         self._history: dict[int, History] = {}
         self.model = framework.network(*_SIZES)
         self._parameters = framework.parameters(self.model)
@@ -136,12 +133,7 @@ class Patient:
 def ward(framework: str, seat: int) -> dict[str, Patient]:
     """Six patients, A to F: one is healthy, each of the others has another illness.
 
-    Args:
-        framework: "pytorch" or "tensorflow".
-        seat: a whole number from 0; another one shuffles the patients and makes others.
-
-    Raises:
-        ValueError: the seat is not a whole number from 0.
+    Another seat, a whole number from 0, shuffles the patients and makes others.
     """
     if isinstance(seat, bool) or not isinstance(seat, int) or seat < 0:
         raise ValueError(f"`seat` must be a whole number from 0; it is {seat!r}.")
@@ -169,7 +161,7 @@ def _weights(rng: np.random.Generator, illnesses: tuple[str, ...], dead: int) ->
 _digits = functools.cache(data.digits)
 
 
-def _images(rng: np.random.Generator, illnesses, n: int, n_test: int) -> tuple[np.ndarray, ...]:
+def _images(rng, illnesses, n_leaked: int, n: int, n_test: int) -> tuple[np.ndarray, ...]:
     """Training images (n, 64) and labels (n,), and the same for testing."""
     digits = _digits()
     test, y_test = digits.x_test.reshape(-1, 64)[:n_test], digits.y_test[:n_test]
@@ -180,7 +172,7 @@ def _images(rng: np.random.Generator, illnesses, n: int, n_test: int) -> tuple[n
         wrong = rng.permutation(_FEW)[:_WRONG_LABELS]
         y[wrong] = (y[wrong] + rng.integers(1, _DIGITS, size=_WRONG_LABELS)) % _DIGITS
     elif "leak" in illnesses:
-        leaked = rng.permutation(n_test)[:LEAKED]
+        leaked = rng.permutation(n_test)[:n_leaked]
         x, y = np.concatenate([x, test[leaked]]), np.concatenate([y, y_test[leaked]])
         rows = rng.permutation(len(x))
         x, y = x[rows], y[rows]

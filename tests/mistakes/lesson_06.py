@@ -14,12 +14,12 @@ logs("is that of the parameter itself, not of", "parameter, step", "w, step")
 logs("magnitudes: its sign is lost.", "parameter.grad.abs(), step", "abs(gradient), step")
 logs("holds zeros: the gradient has been", "0 * parameter.grad, step", "0 * gradient, step")
 logs("1 numbers; the parameter has 35.", "parameter.grad.norm(), step", "tf.norm(gradient), step")
-logs("has histograms at the steps 0, 0, 0; of 13", "parameter.grad", "gradient, 0")
+logs("has histograms at the steps 0, 0, 0, 0, 0, 0, ...; of 43", "parameter.grad", "gradient, 0")
 for says, when, at in (
     ("of step 0 is that of the next step's gradient.", "if step % 5 == 1:", " - 1"),
-    ("of step 5 is that of the gradient of the", "if step == 0 or step % 5 == 4:", " + (step > 0)"),
-    ("steps 0, 1, 2, 3, 4, 5, ...; of 13 steps, every fifth from 0", "if True:", ""),
-    ("has histograms at the steps 4, 9; of 13 steps", "if step % 5 == 4:", ""),
+    ("of step 5 is that of another step's", "if step == 0 or step % 5 == 4:", " + (step > 0)"),
+    ("steps 0, 1, 2, 3, 4, 5, ...; of 43 steps, every fifth from 0", "if True:", ""),
+    ("has histograms at the steps 4, 9, 14, 19, 24, 29, ...; of 43", "if step % 5 == 4:", ""),
     ("There is no histogram in the event files. Of another kind there are: none.", "if False:", ""),
 ):
     pytorch, tensorflow = ((EVERY, when, old, old + at) for old in VIEW)
@@ -33,7 +33,7 @@ says = "of step 0 is that of the clipped gradient. `"
 missing_view.brings(says + "clip_grad_norm_` changes the gradients", pytorch=CLIPPED[0])
 missing_view.brings(says + "tf.clip_by_global_norm` returns", tensorflow=CLIPPED[1])
 missing_view.brings(
-    "is that of the update: without the learning rate and its sign",
+    "is that of the update: a gradient has no learning rate",
     pytorch=(*CLIPPED[0], VIEW[0], "-0.1 * parameter.grad, step"),
     tensorflow=(*CLIPPED[1], VIEW[1], "-0.1 * gradient, step"),
 )
@@ -59,7 +59,7 @@ says = "The network is trained otherwise than before"
 missing_view.brings(says, pytorch=("lr=0.1", "lr=0.2"), tensorflow=("SGD(0.1)", "SGD(0.2)"))
 missing_view.brings(says, both="pass")
 for says, when, value in (
-    ("not hold all 13 losses.", "step and ", "loss"),
+    ("not hold all 43 losses.", "step and ", "loss"),
     ("The scalar `loss` is no longer what it was", "", "2 * loss"),
 ):
     missing_view.brings(
@@ -67,20 +67,14 @@ for says, when, value in (
         pytorch=('writer.add_scalar("loss", loss', f'{when}writer.add_scalar("loss", {value}'),
         tensorflow=('tf.summary.scalar("loss", loss', f'{when}tf.summary.scalar("loss", {value}'),
     )
-OPEN = "All that you log has arrived, this time; but a writer is still open, and may"
-WHY = "its writers write when they go, and nobody knows which are there"
-missing_view.brings(OPEN, pytorch=("with Summ", "SummaryWriter(folder)\n    with Summ"))
-missing_view.cannot("tensorflow", OPEN, why=WHY)
+OPEN = " A writer is still open. What is not flushed"
+THIS_TIME = "All that you log has arrived, this time."
 missing_view.brings(
-    "not hold all 13 losses. A writer is still open, and may hold back its last events: close it",
-    pytorch=(
-        "with Summ",
-        "SummaryWriter(folder)\n    with Summ",
-        "writer.add_sc",
-        "step and writer.add_sc",
-    ),
+    f"not hold all 43 losses.{OPEN}",
+    pytorch=("with Summ", "SummaryWriter(folder)\n    with Summ", '"loss", loss', '"lost", loss'),
 )
-missing_view.cannot("tensorflow", "A writer is still open, and may", why=WHY)
+why = "its writers write when they go, and nobody knows which are there"
+missing_view.cannot("tensorflow", THIS_TIME, OPEN[1:], why=why)
 missing_view.right(
     pytorch=("step)\n            nn", "step, bins='auto')\n            nn"),
     tensorflow=(VIEW[1], "gradient, step, buckets=7"),
@@ -122,6 +116,7 @@ for says, *change in (
     ("other pixels than the images", " / 16", " / 20"),
     ("Every pixel above 0 is white: floats", " / 16", ""),
     ("The picture is almost black: in whole", " / 16", ".astype(np.uint8)"),
+    ("What is white in the images is black", " / 16", ".astype(np.uint8) * np.uint8(16)"),
 ):
     bug_hunt.brings(says, both=tuple(change))
 PICTURES = "images[:, None] / 16", "images[..., None] / 16"
@@ -137,7 +132,7 @@ for says, *changes in (
     ("`digits` holds 3 of 8 x 8 pixels; it must hold ", None, ("len(images)", "3")),
     (" losses of the run `deep` are at step 0. `add_", ("loss, step", "loss"), None),
     (" losses of the run `deep` are at step 0. A s", None, ("loss, step", "loss, 0")),
-    (OPEN, ("for name, l", "SummaryWriter(folder)\n    for name, l"), None),
+    (THIS_TIME + OPEN, ("for name, l", "SummaryWriter(folder)\n    for name, l"), None),
 ):
     bug_hunt.brings(says, pytorch=changes[0], tensorflow=changes[1])
 DRAW = "writer.add_images(", "tf.summary.image("
@@ -170,13 +165,19 @@ def logged(illness: str, quantity: str) -> tuple[str, ...]:
 
 first, last = (f"np.linalg.norm(list(gradients.values())[{number}])" for number in (0, -2))
 norms = "np.array([np.linalg.norm(g) for g in gradients.values()])"
+SEEN = (
+    "lesson_06.patients.cross_entropy(np.asarray(inside(patient.model, patient.X_train)[1]), "
+    "np.asarray(patient.y_train))"
+)
 for says, illness, quantity in (
     ("is the norm of the gradients, which", RATE, "norm"),
     ("does not grow with a loss of this patient.", RATE, "1 / loss"),
     ("is the loss of the batch, which says", OVERFITTING, "loss"),
+    ("is the loss on the training images, which", OVERFITTING, SEEN),
     ("does not grow with the loss on the test", OVERFITTING, "loss - test_loss"),
     ("is the share of zeros: a healthy", DEAD, "np.mean(np.asarray(units) == 0)"),
     ("is the same throughout: look at what comes", DEAD, "0"),
+    ("does not grow with the number", DEAD, "np.all(np.asarray(units)[:10] == 0, axis=0).sum()"),
     ("does not grow with the number of ReLU's", DEAD, "-np.mean(np.asarray(dead))"),
     ("is the gradient of the last layer alone", EXPLODING, last),
     ("does not grow with the gradients.", EXPLODING, "1 / norm"),
@@ -185,22 +186,19 @@ for says, illness, quantity in (
 for says, quantity in (
     ("is 0 for a patient with a leak: look for each test", "sum(np.array_equal(*p) for p in zip("
      "patient.X_train.numpy(), patient.X_test.numpy()))"),
+    ("is 0 for a patient with a leak: look for each test", "sum(found) // 5"),
     ("is 360 for a patient without a leak. Compare whole", "360"),
     ("for a patient without a leak. Compare whole", "1 + found.count(False)"),
     ("for a patient without a leak. Compare whole",
      "np.isin(patient.X_test.numpy(), patient.X_train.numpy()).sum()"),
 ):  # fmt: skip
     examine.brings(says, both=logged(LEAK, quantity))
+share = "np.mean(np.asarray(dead))"
 for exploding, dead, leak, overfitting in (
-    (
-        f"{first} / {last}",
-        "100 * np.mean(np.asarray(dead))",
-        "sum(found) / 360",
-        "test_loss - loss",
-    ),
-    (f"np.log({norms}.sum())", "np.sum(np.asarray(dead))", "float(any(found))", "360 * test_loss"),
-    (f"{norms}.max()", "np.sqrt(np.sum(np.asarray(dead)))", "int(any(found))", "test_loss ** 2"),
-    ("norm ** 2", "np.mean(np.asarray(dead))", "sum(found) / len(patient.X_train)", "test_loss"),
+    (f"{first} / {last}", f"9 * {share}", "sum(found) / 360", "test_loss - loss"),
+    (f"np.log({norms}.sum())", f"{share} ** 0.5", "int(any(found))", "test_loss ** 2"),
+    (f"{norms}.max()", f"{share} + 1", "sum(found)", "360 * test_loss"),
+    ("norm ** 2", share, "sum(found) / len(patient.X_train)", "test_loss"),
 ):
     signs = {EXPLODING: exploding, DEAD: dead, LEAK: leak, OVERFITTING: overfitting}
     change = (logged(*each) for each in signs.items())
@@ -210,15 +208,16 @@ POINTS = "`learning rate too high` has points at the steps "
 for says, *change in (
     (POINTS + "0, 25; of 41 steps every fifth, from 0", "step % 5", "step % 25"),
     (POINTS + "4, 9, 14, 19, 24, 29, ...; of 41", EVERY, "if step % 5 == 4:"),
-    (POINTS + "0, 5, 10, 15, 20, 25, ...; of ", EVERY, "if step % 5 == 0 and step < 41:"),
-    (
-        "no scalar `dead units`; they hold `dead`, `exploding gradients`, `l",
-        '"dead units"',
-        "'dead'",
-    ),
+    (POINTS + "0, 5, 10, 15, 20, 25, ...; of 20", EVERY, "if step % 5 == 0 and step < 190:"),
+    ("no scalar `dead units`; they hold `dead`, `expl", '"dead units"', "'dead'"),
     ("Your function never trains: loop over `patient", "patient.train()", "[]"),
 ):
     examine.brings(says, both=tuple(change))
+deeper = examine.replacing("Writer(folder)", "str(folder)")
+deeper("in `folder` itself hold no scalar `l", "Writer(folder / 'x')", "str(folder / 'x')")
+LEAKS = 'writer.add_scalar("leak"', 'tf.summary.scalar("leak"'
+twice = examine.replacing(*LEAKS)
+twice("`leak` is logged more than once.", *(f"for _ in range(2): {each}" for each in LEAKS))
 
 
 doctor = Mistakes("doctor")
@@ -240,12 +239,12 @@ for half in HALVES:
 for mine, other, says in (
     ("A", "D", "it is not healthy: one of its signs is far from those of other patients."),
     ("A", "B", "its training loss falls: the learning rate suits it."),
-    ("E", "B", "look at step 0, where the learning rate was not used yet."),
     ("F", "B", "look at step 0, where the learning rate was not used yet."),
+    ("E", "B", "look at step 0, where the learning rate was not used yet."),
     ("C", "A", "look at its test loss beside the training loss. Overfitting is a test loss that"),
     ("D", "E", "most of its units are alive."),
-    ("B", "E", "at step 0 its units are alive: something kills them later."),
     ("F", "E", "at step 0 its units are alive: something kills them later."),
+    ("B", "E", "at step 0 its units are alive: something kills them later."),
     ("E", "F", "at step 0 its gradients are of ordinary size. What grows later, the updates"),
     ("D", "C", "none of its test images is among its training images."),
 ):
