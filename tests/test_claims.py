@@ -75,7 +75,6 @@ NUMBERS = [
         "views",
         r"10 views with data:.*\n4 without:",
     ),
-    ("06", "`compare`, four rows", "compare", r"(.* TensorBoard +\d+ +Visdom +\d+\n){4}\Z"),
 ]
 
 
