@@ -218,6 +218,18 @@ def test_code_without_end_is_stopped(task, monkeypatch, loop, line):
     assert time.monotonic() - start < 5
 
 
+def test_a_slow_check_is_not_said_to_be_the_students_loop(tmp_path, monkeypatch):
+    def double(framework, double) -> str:
+        double(1)
+        time.sleep(5)
+
+    monkeypatch.setattr(checks, "TIME_LIMIT_SECONDS", 0.2)
+    slow = checks.Task(double, ADAPTER, "00_toy_pytorch.ipynb", tmp_path)
+    assert verdict(slow, lambda x: 2 * x)[1].startswith(
+        "This check did not end within 0.2 seconds, outside your code"
+    )
+
+
 def test_the_alarm_that_was_set_before_is_set_again(task):
     rang = []
     before = signal.signal(signal.SIGALRM, lambda *_: rang.append(1))

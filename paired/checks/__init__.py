@@ -109,8 +109,15 @@ class Task:
         except Wrong as verdict:
             self.verdict, self.reason = WRONG, str(verdict)
         except _TimeUp as end:
-            ended = f"Your code did not end within {TIME_LIMIT_SECONDS} seconds"
-            self.verdict, self.reason = WRONG, f"{ended}{_where(end)}: look for an endless loop."
+            own, limit = _where(end), f"did not end within {TIME_LIMIT_SECONDS} seconds"
+            self.verdict, self.reason = (
+                WRONG,
+                (
+                    f"Your code {limit}{own}: look for an endless loop."
+                    if own
+                    else f"This check {limit}, outside your code: is the machine busy? Run it again."
+                ),
+            )
         except BaseException as error:
             message = "".join(traceback.format_exception_only(error))
             message = textwrap.shorten(message, 300, placeholder=" ...")
