@@ -115,7 +115,7 @@ class Task:
                 (
                     f"Your code {limit}{own}: look for an endless loop."
                     if own
-                    else f"This check {limit}, outside your code: is the machine busy? Run it again."
+                    else f"This check {limit}, outside your code: is the machine busy?"
                 ),
             )
         except BaseException as error:
