@@ -109,15 +109,10 @@ class Task:
         except Wrong as verdict:
             self.verdict, self.reason = WRONG, str(verdict)
         except _TimeUp as end:
-            own, limit = _where(end), f"did not end within {TIME_LIMIT_SECONDS} seconds"
-            self.verdict, self.reason = (
-                WRONG,
-                (
-                    f"Your code {limit}{own}: look for an endless loop."
-                    if own
-                    else f"This check {limit}, outside your code: is the machine busy?"
-                ),
-            )
+            self.verdict, limit = WRONG, f"did not end within {TIME_LIMIT_SECONDS} seconds"
+            self.reason = f"This check {limit}, outside your code: is the machine busy?"
+            if own := _where(end):
+                self.reason = f"Your code {limit}{own}: look for an endless loop."
         except BaseException as error:
             message = "".join(traceback.format_exception_only(error))
             message = textwrap.shorten(message, 300, placeholder=" ...")
