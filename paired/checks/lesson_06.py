@@ -27,6 +27,7 @@ import numpy as np
 
 EVERY = 5  # how many steps may lie between two points of a sign
 _COMPARED = 11  # how many points are compared: later on signs change little, and prove little
+_CERTAIN = 0.99  # that it is this mistake and no other
 _AGREEING = 0.95  # the share of pairs of points that have to be as NumPy has them
 _PATIENCE_SECONDS = 20
 
@@ -413,10 +414,9 @@ def _grows(illness: str, sign: patients.Sign, values: list, chart: patients.Char
 
     right = max(map(share, sign.right))
     likely = max(sign.mistakes, key=lambda sentence: share(sign.mistakes[sentence]))
-    if share(sign.mistakes[likely]) > max(right, _AGREEING):
-        raise Wrong(f"`{illness}` {likely}")
-    if right < _AGREEING:
-        raise Wrong(f"`{illness}` {sign.otherwise}")
+    nearest = share(sign.mistakes[likely])
+    if right < _AGREEING or nearest > right:
+        raise Wrong(f"`{illness}` {likely if nearest > _CERTAIN else sign.otherwise}")
 
 
 def doctor(framework, ward, diagnoses) -> str:

@@ -177,7 +177,6 @@ for says, illness, quantity in (
     ("does not grow with the loss on the test", OVERFITTING, "loss - test_loss"),
     ("is the share of zeros: a healthy", DEAD, "np.mean(np.asarray(units) == 0)"),
     ("is the same throughout: look at what comes", DEAD, "0"),
-    ("does not grow with the number", DEAD, "np.all(np.asarray(units)[:10] == 0, axis=0).sum()"),
     ("does not grow with the number of ReLU's", DEAD, "-np.mean(np.asarray(dead))"),
     ("is the gradient of the last layer alone", EXPLODING, last),
     ("does not grow with the gradients.", EXPLODING, "1 / norm"),
