@@ -4,14 +4,10 @@ Every request of the page that would leave this machine is refused, and fails th
 """
 
 import contextlib
-import dataclasses
 import os
 import pathlib
-import re
 import signal
 import subprocess
-import sys
-import urllib.parse
 
 from paired import course
 from paired.authors import browser as browsers
@@ -19,13 +15,6 @@ from paired.authors import validation
 
 import nbformat
 import pytest
-
-# `make lab` on another folder than the checkout.
-LAB = """
-import pathlib, sys
-from paired.machine import lab
-sys.exit(lab.main(sys.argv[2:], pathlib.Path(sys.argv[1])))
-"""
 
 
 def pytest_configure() -> None:
@@ -48,31 +37,6 @@ def started(command: list, **options):
             yield process
         finally:
             process.kill()
-
-
-@dataclasses.dataclass
-class Lab:
-    """A running JupyterLab."""
-
-    process: subprocess.Popen
-    url: str
-    words: str
-
-    @property
-    def port(self) -> int:
-        return urllib.parse.urlsplit(self.url).port
-
-    def stop(self) -> str:
-        """Press Ctrl-C, as it were; returns what else was printed."""
-        self.process.send_signal(signal.SIGINT)
-        return self.process.communicate(timeout=30)[0]
-
-    def end(self) -> None:
-        """Stop it if it runs; killed, it would leave a kernel behind that waits in a debugger."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            if self.process.poll() is None:
-                self.stop()
-        self.process.kill()
 
 
 def write_notebook(path: pathlib.Path, *sources: str) -> None:
@@ -111,34 +75,9 @@ def said(running: validation.Kernel, code: str) -> str:
     return "".join(parts).strip()
 
 
-@contextlib.contextmanager
-def labs():
-    """What starts JupyterLab on a folder as `make lab` does; stopped at the end of the block."""
-    with contextlib.ExitStack() as stack:
-
-        def start(root: pathlib.Path, *arguments: str, **variables: str) -> Lab:
-            command = [sys.executable, "-c", LAB, root, *arguments]
-            hidden = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
-            environment = {k: v for k, v in os.environ.items() if k not in hidden} | variables
-            process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
-            )
-            stack.enter_context(process)
-            lab = Lab(process, "", "")
-            stack.callback(lab.end)
-            while line := process.stdout.readline():
-                lab.words += line
-                if address := re.search(r"http://\S+", line):
-                    lab.url = address[0]
-                    return lab
-            pytest.fail(f"JupyterLab did not start:\n{lab.words}")
-
-        yield start
-
-
 @pytest.fixture
 def start_lab():
-    with labs() as start:
+    with browsers.labs() as start:
         yield start
 
 

@@ -2,9 +2,9 @@
 
 from paired import course
 from paired.authors import files
+from paired.authors.browser import labs
 
 import pytest
-from conftest import labs
 from nbformat import v4
 
 pytestmark = pytest.mark.browser

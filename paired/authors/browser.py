@@ -1,7 +1,17 @@
-"""Chromium, for the lessons' pictures and for the tests: it reaches this machine and no other."""
+"""Chromium and JupyterLab, for the lessons' pictures and for the tests.
+
+The browser reaches this machine and no other.
+"""
 
 import contextlib
+import dataclasses
+import os
+import pathlib
+import re
 import shutil
+import signal
+import subprocess
+import sys
 import urllib.parse
 from collections.abc import Iterator
 
@@ -11,6 +21,12 @@ _SWITCHES = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+# `make lab` on another folder than the checkout.
+_LAB = """
+import pathlib, sys
+from paired.machine import lab
+sys.exit(lab.main(sys.argv[2:], pathlib.Path(sys.argv[1])))
+"""
 
 
 class PictureError(Exception):
@@ -73,3 +89,57 @@ def refuse(page) -> None:
     """
     if page.outside:
         raise PictureError(f"The page asked for addresses outside this machine: {page.outside}.")
+
+
+@dataclasses.dataclass
+class Lab:
+    """A running JupyterLab."""
+
+    process: subprocess.Popen
+    url: str
+    words: str
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return urllib.parse.urlsplit(self.url).port
+
+    def stop(self) -> str:
+        """Press Ctrl-C, as it were; returns what else was printed."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.communicate(timeout=30)[0]
+
+    def end(self) -> None:
+        """Stop it if it runs; killed, it would leave a kernel behind that waits in a debugger."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if self.process.poll() is None:
+                self.stop()
+        self.process.kill()
+
+
+@contextlib.contextmanager
+def labs() -> Iterator:
+    """What starts JupyterLab on a folder as `make lab` does; stopped at the end of the block.
+
+    What starts it raises PictureError where JupyterLab does not come up.
+    """
+    with contextlib.ExitStack() as stack:
+
+        def start(root: pathlib.Path, *arguments: str, **variables: str) -> Lab:
+            command = [sys.executable, "-c", _LAB, root, *arguments]
+            hidden = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+            environment = {k: v for k, v in os.environ.items() if k not in hidden} | variables
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
+            )
+            stack.enter_context(process)
+            lab = Lab(process, "", "")
+            stack.callback(lab.end)
+            while line := process.stdout.readline():
+                lab.words += line
+                if address := re.search(r"http://\S+", line):
+                    lab.url = address[0]
+                    return lab
+            raise PictureError(f"JupyterLab did not start:\n{lab.words}")
+
+        yield start

@@ -8,10 +8,8 @@ import argparse
 import datetime
 import io
 import json
-import os
 import pathlib
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -21,7 +19,7 @@ from importlib import metadata
 
 from paired import course, dashboards, events
 from paired.authors import files
-from paired.authors.browser import PictureError, chromium, offline_page, refuse
+from paired.authors.browser import PictureError, chromium, labs, offline_page, refuse
 
 FOLDER = course.ROOT / "notebooks"
 COLOURS = 48  # of a picture: pages have few, and a small file is fetched sooner
@@ -296,33 +294,20 @@ def _remember_delays(tool: str, distribution: str, browser, delays: dict[str, ob
 
 def pair_04(browser) -> None:
     """README: a lesson as `make lab LESSON=04` opens it. The half that is scrolled leads."""
-    program = "import pathlib, sys; from paired.machine import lab\n"
-    program += "lab.main(sys.argv[2:], pathlib.Path(sys.argv[1]))"
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, labs() as start, offline_page(browser) as page:
         shutil.copytree(FOLDER, pathlib.Path(folder, "notebooks"))
-        command = [sys.executable, "-c", program, folder, "--lesson", "04"]
-        hidden = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")  # it is opened here
-        environment = {name: value for name, value in os.environ.items() if name not in hidden}
-        with subprocess.Popen(
-            command, cwd=course.ROOT, env=environment, stdout=subprocess.PIPE, text=True
-        ) as lab:
-            try:
-                address = next(line.strip() for line in lab.stdout if "http://" in line)
-                with offline_page(browser) as page:
-                    page.goto(address)
-                    for number in (0, 1):
-                        page.locator(".jp-Cell h1").nth(number).wait_for(timeout=MILLISECONDS)
-                    page.wait_for_timeout(5000)  # until figures and formulas have their heights
-                    page.mouse.move(400, 500)
-                    heading = page.get_by_role("heading", name="Define the network").first
-                    while heading.bounding_box()["y"] > 150:
-                        page.mouse.wheel(0, 100)
-                        page.wait_for_timeout(100)
-                    page.wait_for_timeout(1000)
-                    save("04_network/pair", page.screenshot())
-                    refuse(page)
-            finally:
-                lab.send_signal(signal.SIGINT)
+        page.goto(start(pathlib.Path(folder), "--lesson", "04").url)
+        for number in (0, 1):
+            page.locator(".jp-Cell h1").nth(number).wait_for(timeout=MILLISECONDS)
+        page.wait_for_timeout(5000)  # until figures and formulas have their heights
+        page.mouse.move(400, 500)
+        heading = page.get_by_role("heading", name="Define the network").first
+        while heading.bounding_box()["y"] > 150:
+            page.mouse.wheel(0, 100)
+            page.wait_for_timeout(100)
+        page.wait_for_timeout(1000)
+        save("04_network/pair", page.screenshot())
+        refuse(page)
 
 
 PICTURES: dict[str, Callable] = {
