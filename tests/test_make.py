@@ -159,13 +159,8 @@ def test_one_lesson_is_proven_by_what_is_its_own():
     notebooks = [path for path in command if path.endswith(".ipynb")]
     assert len(notebooks) == 6
     assert all("/03_backprop_" in path for path in notebooks)
-    assert "tests/test_backprop.py" in command
+    assert "tests/test_lesson_03.py" in command
     assert parity.commands[0][-1] == "tests/test_parity.py"
-
-
-def test_the_tests_of_a_lesson_are_there():
-    there = {path.stem for path in (course.ROOT / "tests").glob("test_*.py")}
-    assert not {name for own in prove.OWN.values() for name in own} - there
 
 
 def test_a_debugger_and_a_cell_that_is_meant_to_fail_run_as_a_bare_script(tmp_path):

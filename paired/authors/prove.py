@@ -25,13 +25,6 @@ NOTEBOOKS = [
     "--nbval-sanitize-with=env/nbval-sanitize.cfg",
 ]  # fmt: skip
 BROWSER = [sys.executable, "-m", "pytest", "tests", "-m", "browser"]
-# The tests of what one lesson alone uses, besides those that have its name.
-OWN = {
-    "02": ("test_graphs",),
-    "03": ("test_backprop",),
-    "05": ("test_debuggers",),
-    "06": ("test_dashboards", "test_events", "test_patients"),
-}
 _LOG = course.ROOT / ".cache" / "browser.log"
 _GRACE_SECONDS = 60
 
@@ -78,9 +71,11 @@ def stages(number: str = "") -> list[Stage]:
     lessons, tests = list(course.lessons()), ["tests", *(f"--ignore={file}" for file in after)]
     if number:
         lesson = course.lesson(number)
-        own = OWN.get(lesson.number, ())
-        chosen = ["-k", " or ".join((lesson.name, *own))]
-        lessons, tests = [lesson], [*chosen, *_files("test_checks", "test_exercises", *own)]
+        own = f"test_lesson_{lesson.number}"
+        chosen = ["-k", f"{lesson.name} or {own}"]
+        files = _files("test_checks", "test_exercises", own)
+        files = [file for file in files if (course.ROOT / file).exists()]
+        lessons, tests = [lesson], [*chosen, *files]
         after = ["-n", "0", *chosen, *after[:1]]
     return [
         Stage("lint", [[os.environ.get("MAKE", "make"), "--no-print-directory", "lint"]]),

@@ -158,7 +158,7 @@ def missing_view(framework, train) -> str:
     rng = np.random.default_rng()
     weights = [rng.normal(size=size).astype(np.float32) for size in ((5, 7), 7, (7, 3), 3)]
     weights[1] = np.abs(weights[1]) + 1  # units that live
-    arrays = [(rng.normal(scale=2, size=(9, 5)), rng.integers(3, size=9)) for _ in range(43)]
+    arrays = [(rng.normal(scale=2, size=(9, 5)), rng.integers(3, size=9)) for _ in range(23)]
     arrays = [(x.astype(np.float32), y) for x, y in arrays]
     model = framework.network(5, 7, 3)
     parameters = framework.parameters(model)
@@ -364,7 +364,7 @@ def examine(framework, examine) -> str:
     # units are left, training may kill them too: then gradients are 0, and any quantity is.
     while patients.in_place(two := admitted("dead units", "leak", steps=41)):
         pass  # so that who looks only there finds none
-    seen, longer = [], int(rng.integers(201, 211))  # so that who stops before the end is seen
+    seen, longer = [], int(rng.integers(61, 70))  # so that who stops before the end is seen
     for patient in (two, admitted("exploding gradients", steps=longer)):
         with _folder(framework) as folder:
             call(examine, patient=patient, folder=folder)

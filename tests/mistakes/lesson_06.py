@@ -14,12 +14,12 @@ logs("is that of the parameter itself, not of", "parameter, step", "w, step")
 logs("magnitudes: its sign is lost.", "parameter.grad.abs(), step", "abs(gradient), step")
 logs("holds zeros: the gradient has been", "0 * parameter.grad, step", "0 * gradient, step")
 logs("1 numbers; the parameter has 35.", "parameter.grad.norm(), step", "tf.norm(gradient), step")
-logs("has histograms at the steps 0, 0, 0, 0, 0, 0, ...; of 43", "parameter.grad", "gradient, 0")
+logs("has histograms at the steps 0, 0, 0, 0, 0; of 23", "parameter.grad", "gradient, 0")
 for says, when, at in (
     ("of step 0 is that of the next step's gradient.", "if step % 5 == 1:", " - 1"),
     ("of step 5 is that of another step's", "if step == 0 or step % 5 == 4:", " + (step > 0)"),
-    ("steps 0, 1, 2, 3, 4, 5, ...; of 43 steps, every fifth from 0", "if True:", ""),
-    ("has histograms at the steps 4, 9, 14, 19, 24, 29, ...; of 43", "if step % 5 == 4:", ""),
+    ("steps 0, 1, 2, 3, 4, 5, ...; of 23 steps, every fifth from 0", "if True:", ""),
+    ("has histograms at the steps 4, 9, 14, 19; of 23", "if step % 5 == 4:", ""),
     ("There is no histogram in the event files. Of another kind there are: none.", "if False:", ""),
 ):
     pytorch, tensorflow = ((EVERY, when, old, old + at) for old in VIEW)
@@ -59,7 +59,7 @@ says = "The network is trained otherwise than before"
 missing_view.brings(says, pytorch=("lr=0.1", "lr=0.2"), tensorflow=("SGD(0.1)", "SGD(0.2)"))
 missing_view.brings(says, both="pass")
 for says, when, value in (
-    ("not hold all 43 losses.", "step and ", "loss"),
+    ("not hold all 23 losses.", "step and ", "loss"),
     ("The scalar `loss` is no longer what it was", "", "2 * loss"),
 ):
     missing_view.brings(
@@ -70,7 +70,7 @@ for says, when, value in (
 OPEN = " A writer is still open. What is not flushed"
 THIS_TIME = "All that you log has arrived, this time."
 missing_view.brings(
-    f"not hold all 43 losses.{OPEN}",
+    f"not hold all 23 losses.{OPEN}",
     pytorch=("with Summ", "SummaryWriter(folder)\n    with Summ", '"loss", loss', '"lost", loss'),
 )
 why = "its writers write when they go, and nobody knows which are there"
@@ -207,7 +207,7 @@ POINTS = "`learning rate too high` has points at the steps "
 for says, *change in (
     (POINTS + "0, 25; of 41 steps every fifth, from 0", "step % 5", "step % 25"),
     (POINTS + "4, 9, 14, 19, 24, 29, ...; of 41", EVERY, "if step % 5 == 4:"),
-    (POINTS + "0, 5, 10, 15, 20, 25, ...; of 20", EVERY, "if step % 5 == 0 and step < 190:"),
+    (POINTS + "0, 5, 10, 15, 20, 25, ...; of 6", EVERY, "if step % 5 == 0 and step < 55:"),
     ("no scalar `dead units`; they hold `dead`, `expl", '"dead units"', "'dead'"),
     ("Your function never trains: loop over `patient", "patient.train()", "[]"),
 ):
