@@ -176,7 +176,9 @@ class Builder(Steps):
             f"Making the environment {name} with Python {platform.python_version()} (once, minutes)"
         )
         wanted = fingerprint(self.lock.name, self.root)
-        if self.folder.exists():
+        if self.folder.is_symlink():  # to what may be used elsewhere: that is left alone
+            self.folder.unlink()
+        elif self.folder.exists():
             self.say(f"an unfinished or outdated {name} is there: starting from nothing")
             # Unstamped first: killed while deleting, it must not look finished.
             with contextlib.suppress(FileNotFoundError):

@@ -40,6 +40,9 @@ def root(tmp_path) -> pathlib.Path:
 def test_installs_once_with_pips_settings_and_torchs_cpu_build(monkeypatch, capsys, root):
     """With an index, more wheels and a constraint in pip's own file, and torch's index beside."""
     (root / "env" / "cpu.lock").write_text("torch==2.13.0\ntiny\n")
+    (root / "elsewhere").mkdir()
+    (root / "elsewhere" / install.STAMP).touch()
+    (root / ".venv").symlink_to("elsewhere")
     write_wheel(root / "usual", "torch", "2.13.0")
     write_wheel(root / "cpu", "torch", "2.13.0+cpu")
     (root / "mine.txt").write_text("tiny!=2.0\n")
@@ -57,6 +60,7 @@ def test_installs_once_with_pips_settings_and_torchs_cpu_build(monkeypatch, caps
         assert install.main([], root) == 0
     words = capsys.readouterr().out
     assert ".venv is ready" in words
+    assert (root / "elsewhere" / install.STAMP).exists(), "another's environment is left alone"
     assert "it has one, which saves about 3 GB" in words
     assert ("pip does it" in words) == (not UV)
     assert list(root.glob(".venv/lib/*/site-packages/torch-2.13.0+cpu.dist-info"))
