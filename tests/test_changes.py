@@ -70,6 +70,8 @@ def test_scratch_notebooks_are_left_out_until_they_are_committed(lesson):
     for name in ("Untitled.ipynb", "07_tiny_pytorch-Copy1.ipynb"):
         (lesson / "notebooks" / name).write_text("{}")
     files = {problem.file for problem in lint.course_problems(lesson)}
+    files.update(path.name for path in lint.styled(lesson))
+    assert "07_tiny_pytorch.ipynb" in files
     assert not any("Untitled" in file or "Copy1" in file for file in files)
     subprocess.run(["git", "-C", str(lesson), "add", "."], check=True)
     assert "notebooks/Untitled.ipynb" in {p.file for p in lint.course_problems(lesson)}
@@ -83,7 +85,7 @@ def test_an_answered_exercise_is_listed_and_compared_but_for_its_answers(lesson)
     def answer(notebook, cells) -> None:
         saved_by_jupyterlab(notebook, cells)
         cells["row-sums"]["source"] = (
-            "axis = 0\n\n\ndef row_sums(matrix):\n    return half an answer"
+            "axis = 0\n\n\ndef row_sums(matrix):\n    return half an answer" + 20 * "\n"
         )
         mine = {"cell_type": "code", "id": "mine", "metadata": {}, "outputs": [], "source": "1"}
         notebook["cells"].append(mine | {"execution_count": None})
@@ -91,6 +93,8 @@ def test_an_answered_exercise_is_listed_and_compared_but_for_its_answers(lesson)
     edit(path, answer)
     assert list(exercises.stale_exercises(lesson)) == []
     assert exercises.answered(lesson) == [f"exercises/{path.name}"]
+    assert path not in lint.styled(lesson)
+    assert not [p for p in lint.course_problems(lesson) if p.file.startswith("exercises")]
     edit(path, lambda notebook, cells: cells["row-sums-check"].update(source="1 / 0"))
     [said] = exercises.stale_exercises(lesson)
     assert "cell row-sums-check: not the course's own." in said

@@ -36,6 +36,13 @@ def how_to_undo(path: pathlib.Path) -> str:
     return f"{name} was changed here. The course's own: git checkout HEAD -- {name}"
 
 
+def listed(folder: pathlib.Path) -> list[pathlib.Path]:
+    """The files in a folder that git knows or would take; none where it cannot say."""
+    names = _git(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    paths = [folder / name.decode() for name in dict.fromkeys(names.split(b"\0")) if name]
+    return [path for path in paths if path.exists()]
+
+
 def is_scratch(path: pathlib.Path) -> bool:
     """Whether git knows of a file that it is not under version control."""
     return _git(path.parent, "ls-files", "--others", "-z", "--", path.name) != b""

@@ -1,4 +1,4 @@
-"""`make lint`, after ruff."""
+"""`make lint`."""
 
 import sys
 

@@ -27,6 +27,8 @@
     const linked = () => settings.composite.linked;
     const style = document.head.appendChild(document.createElement("style")).sheet;
     style.insertRule(".jp-Notebook .jp-Cell.paired-twin { box-shadow: -4px 0 0 0 #E69F00; }");
+    // In half a window a table with long names would be cut off: they break.
+    style.insertRule(".jp-RenderedMarkdown td code { white-space: normal; overflow-wrap: anywhere; }");
     // A tab says in a few letters which half it is. A new label would rename the file, so the
     // label's text is only shown as another.
     const rename = (title, text) => {
