@@ -213,6 +213,7 @@ def bug_hunt(framework, evaluate) -> str:
     given = {name: framework.tensor(array) for name, array in (("X", x), ("y", y), ("w", w))}
     result = call(evaluate, **given, batches=[batch.copy() for batch in batches])
     losses, predictions = parts("evaluate", result, "losses", "predictions")
+    call(evaluate, **given | {"w": framework.tensor(-w)}, batches=batches)  # leaves both alone
     right = np.stack([x[batch] @ w for batch in batches])
     errors = right - np.stack([y[batch, 0] for batch in batches])
     pairs = np.stack([x[batch] @ w - y[batch] for batch in batches])

@@ -28,7 +28,7 @@ class PyTorch(adapters.PyTorch):
     """What the checks need besides of PyTorch, and the tasks of this half alone."""
 
     exporter, refusal = "`torch.export`", "GuardOnDataDependentSymNode"
-    leaf_note = "a leaf's tensor is `node.variable`."
+    leaf_note = "no parameter of this graph: a leaf's tensor is `node.variable`."
     tracing = contextlib.nullcontext
 
     def graph(self, rng: np.random.Generator, doublings: int) -> tuple[object, list, dict]:
@@ -89,7 +89,7 @@ class PyTorch(adapters.PyTorch):
                 return f"`{names[0]}` differs"
             return "" if close(to_numpy(model(x)), plain) else "its output differs"
 
-        for scale in (3.0, 2.0):
+        for scale in (3.0, 0.0):
             ran.clear()
             result = call(probe, model=model, layer=model.hidden, X=x, scale=scale)
             result = parts("probe", result, "what left the layer", "the output")
@@ -201,7 +201,7 @@ class TensorFlow(adapters.TensorFlow):
     """The same of TensorFlow."""
 
     exporter, refusal = "`tf.function`", "OperatorNotAllowedInGraphError"
-    leaf_note = "the variables themselves are in `concrete.variables`."
+    leaf_note = "no parameter of this graph: the variables themselves are in `concrete.variables`."
 
     def graph(self, rng: np.random.Generator, doublings: int) -> tuple[object, list, dict]:
         """As `PyTorch.graph`: the result is the first output of a concrete function."""
@@ -335,7 +335,7 @@ class TensorFlow(adapters.TensorFlow):
                 f"It was traced {count} times, for batches of three sizes. One trace does: the "
                 "size is left open in `input_signature`, and the variables are there before it."
             )
-        self._graph_alone("What `build` returns", add, self.tensor(batch))
+        self._graph_alone("what `build` returns", add, self.tensor(batch))
         second, x = call(build), self.tensor(batches[1])
         means = [to_numpy(each(x)) for each in (second, add)]
         total = (right[-1] * ends[-1] + own[1]) / (ends[-1] + 1)
@@ -402,8 +402,8 @@ def parameters_behind(framework, parameters_behind) -> str:
                 f"every path, and there are {2**DOUBLINGS}: keep what you have met."
             )
 
-    for doublings in (0, DOUBLINGS):
-        result, right, wrong = framework.graph(rng, doublings)
+    graphs = [framework.graph(rng, doublings) for doublings in (0, DOUBLINGS)]
+    for result, right, wrong in 2 * graphs:  # the second walk begins with nothing, as the first
         before = sys.getprofile()
         sys.setprofile(watch)  # counts what Python calls, and what returns
         try:
@@ -416,14 +416,13 @@ def parameters_behind(framework, parameters_behind) -> str:
         ids, wanted = list(map(id, found)), set(map(id, right))
         refuse({sentence: id(other) in ids for sentence, other in wrong.items()})
         if strange := [kind_of(thing) for thing in found if id(thing) not in wanted]:
-            note = f"which is no parameter: {framework.leaf_note}"
-            raise Wrong(f"The list holds {strange[0]}, {note}")
+            raise Wrong(f"The list holds {strange[0]}, {framework.leaf_note}")
         refuse({
             "The list holds a parameter more than once: it is used more than once.": (
                 len(ids) > len(set(ids))
             ),
-            f"The list holds {len(ids)} of {len(wanted)} parameters: does the walk follow every "
-            "input of a node, and keep what has the same numbers apart?": len(ids) < len(wanted),
+            f"The list holds {len(ids)} of {len(wanted)} parameters: does each walk begin anew, "
+            "follow all inputs, and keep what has the same numbers apart?": len(ids) < len(wanted),
         })  # fmt: skip
     return "The three parameters were found, each once, and nothing else."
 

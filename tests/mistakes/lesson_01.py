@@ -97,11 +97,11 @@ loss(
     *(each.replace("[:, 0]", "") for each in LOSS),
 )
 loss("holds sums over the batch", *(each.replace("mean", "sum") for each in LOSS))
-bug_hunt.brings("those of the last batch each time", pytorch=BUFFER[0])
-bug_hunt.brings(
-    "those of the last batch each time",
-    tensorflow=(*BUFFER[1], "append(y_hat)", "append(buffer)"),
-)
+HANDED_OUT = (*BUFFER[1], "append(y_hat)", "append(buffer)")
+bug_hunt.brings("those of the last batch each time", pytorch=BUFFER[0], tensorflow=HANDED_OUT)
+KEPT = "torch.mv(X[batch], w, out=KEPT.setdefault(batch[0], y[batch, 0]))"  # from call to call
+KEPT = Y_HAT[0], KEPT, "def evaluate", "KEPT = {}\n\n\ndef evaluate"
+bug_hunt.brings("`predictions` has the right shape and dtype, but wrong", pytorch=KEPT)
 bug_hunt.brings("`evaluate` must return (losses, predictions)", both=(RETURN, "return losses[0]"))
 bug_hunt.brings("one number for each batch.", both=(RETURN, "return losses[:2], predictions"))
 bug_hunt.brings(
@@ -112,9 +112,7 @@ bug_hunt.brings(
     pytorch=("append(y_hat)", "append(y_hat.sub_(y[batch, 0]))"),
     tensorflow=("append(y_hat)", "append(y_hat - tf.gather(y, batch)[:, 0])"),
 )
-bug_hunt.brings(
-    "Your function changes `y` in place", pytorch=("y[batch][:, 0]", "y.squeeze_()[batch]")
-)
+bug_hunt.brings("changes `y` in place", pytorch=("y[batch][:, 0]", "y.squeeze_()[batch]"))
 bug_hunt.right(
     pytorch=(LOSS[0], "F.mse_loss(y_hat, y[batch].squeeze(1))"),
     tensorflow=(LOSS[1], "tf.reduce_mean(tf.square(y_hat - tf.squeeze(tf.gather(y, batch), 1)))"),

@@ -6,8 +6,8 @@ behind = Mistakes("parameters_behind")
 INPUTS, MET = "[tensor.op for tensor in op.inputs]", "if op.name not in seen:"
 
 lists = behind.replacing("append(node.variable)", "return [v for")
-lists("which is no parameter", "append(tuple(node.variable.shape))", "return [v.numpy() for")
-lists("`, which is no parameter: ", "append(node.variable.detach())", "return [v.handle for")
+lists("no parameter of this graph", "append(tuple(node.variable.shape))", "return [v.numpy() for")
+lists("`, no parameter of this graph: ", "append(node.variable.detach())", "return [v.handle for")
 behind.brings(
     "The result must be a list of parameters; it is ",
     pytorch=("return found", "return set(found)"),
@@ -25,6 +25,7 @@ behind.brings(  # it stops at the first node that it meets again
 )
 PARAMETER = 'isinstance(getattr(node, "variable", None), nn.Parameter)'
 behind.brings("holds 0 of 3", pytorch=('hasattr(node, "variable")', PARAMETER))
+behind.brings("holds 0 of 3", pytorch=("set()", "MET", "def p", "MET = set()\n\n\ndef p"))
 AGAIN = "return [", "return 2 * ["
 behind.brings("more than once", pytorch=(" or node in seen", ""), tensorflow=AGAIN)
 behind.brings(
@@ -37,8 +38,7 @@ behind.brings(UNREAD, tensorflow="return list(concrete.variables)")
 behind.brings(UNREAD, tensorflow=(INPUTS, f"{INPUTS} + list(op.control_inputs)"))
 ALL = "[tensor.op for tensor in concrete.outputs]"
 behind.brings("only the second output", tensorflow=("[concrete.outputs[0].op]", ALL))
-LOOKED = "torch.autograd.grad(loss, found)\n    return found"
-behind.brings("Your function computes a gradient", pytorch=("return found", LOOKED))
+behind.brings("computes a gradient", pytorch=("return found", "return loss.backward()"))
 EQUAL = "if not any(torch.equal(node.variable, v) for v in found):\n                found"
 behind.brings("keep what has the same numbers apart", pytorch=("found.append(", f"{EQUAL}.append("))
 behind.right(
@@ -120,6 +120,7 @@ TRY = f"handle = {HOOK}\n    try:\n        output = model(X)\n    "
 REMOVED, RESTORED = "handle.remove()", "layer.forward = forward"
 
 probes("has been multiplied: a list", SCALED, "output *= scale\n        return output")
+probes("What left the layer contains NaN", SEEN, "seen.append(scale * output / scale)")
 probes("The layer ran 2 times", BACK, "return layer(torch.tanh(model.first(X)))")
 probes("is that of the untouched model", SCALED, "output = scale * output")
 probes("is scaled at the end", SCALED, "", "[0], output", "[0], scale * output")
