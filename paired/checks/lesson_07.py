@@ -167,7 +167,7 @@ class TensorFlow(adapters.TensorFlow):
         "Take `tf.config.get_soft_device_placement()` first, and set that again in a `finally:`."
     )
     out = "Ignoring visible gpu device 0."
-    words = ("Ignoring a flag.", f"{out} Cannot dlopen.", out)
+    words = ("Ignoring a flag.", f"{out}\nCannot dlopen.", out)
     first: ClassVar[Mapping] = {}
     later: ClassVar[Mapping] = {
         "libraries": (
@@ -184,7 +184,7 @@ class TensorFlow(adapters.TensorFlow):
     def refusals(self) -> tuple[type[Exception], ...]:
         import tensorflow as tf
 
-        return RuntimeError, tf.errors.OpError
+        return RuntimeError, tf.errors.InvalidArgumentError
 
     def gpu(self, number: int) -> str:
         return f"/GPU:{number}"
@@ -524,7 +524,7 @@ def _check_run_on(framework, run_on, get: Callable) -> None:
     def fails():
         raise own
 
-    for own in (RuntimeError(), ZeroDivisionError()):
+    for own in (kind(None, None, "") for kind in (*framework.refusals, ZeroDivisionError)):
         if ask(gpu(0), fails, 1)[-1] is not own:
             raise Wrong("An error of `compute` itself must reach the caller as it is.")
 
@@ -570,7 +570,7 @@ def diagnose(framework, diagnose) -> str:
 def _machines(framework) -> Iterator[dict]:
     """Facts of every kind of machine, from simple to odd."""
     rng = np.random.default_rng()
-    builds, hiding = (None, *MINIMUM_DRIVER), (None, "0", "", "-1", "GPU-8932f937")
+    builds, hiding = (None, *MINIMUM_DRIVER), (None, "0", "", "-1", "GPU-1932f937")
     codes = ["sm_75", "sm_80", "sm_86", "sm_100"]
     for cuda, hidden, words, hardware in itertools.product(
         builds, hiding, framework.words, (True, False)
@@ -591,7 +591,7 @@ def _machines(framework) -> Iterator[dict]:
                 for gpus in ([86], [100, 80]):
                     yield facts | {"gpus": gpus}
                 if not words:
-                    for gpus in ([61], [90], [70, 61], [61, 89], [120, 80]):
+                    for gpus in ([61], [90], [70, 61], [89, 61], [120, 80]):
                         yield facts | {"gpus": gpus}
                     yield facts | {"gpus": [120], "codes": [*codes, "compute_100"]}
 

@@ -74,8 +74,7 @@ place(
     ),
     ("`on` is 'cpu', not 'gpu'", "", '"gpu" if x.device.endswith("GPU:0") else "cpu"'),
 )
-a_dictionary = 'return {"gpus": 0}'
-translation.brings("must return (cuda, gpus, on); it returns a `dict`.", both=a_dictionary)
+translation.brings("must return (cuda, gpus, on); it returns a `dict`.", both='return {"gpus": 0}')
 
 
 def imports(task: Mistakes, function: str, *pairs: tuple[str, str]) -> None:
@@ -252,6 +251,7 @@ rows(
     bug_hunt,
     (RIGHT, *strict_and_back),
     (RIGHT, same, "result.device[-5:] != device[-5:]", *as_asked),
+    ("compute` itself", *caught("except tf.errors.OpError", "raise RuntimeError")),
     (on_cpu, *SILENT),
     (said_cpu, *CLAIM),
     (said_cpu, "    with", f"{guard}with", *CLAIM),
@@ -288,7 +288,7 @@ rows(
     (RIGHT, HIDDEN, '{"": True, "-1": True}.get(facts["hidden"])'),
     ("it is 'No driver'.", '"no driver"', '"No driver"'),
     (not_hidden, HIDDEN, 'not facts["hidden"]'),
-    (not_hidden, HIDDEN, 'facts["hidden"] is not None'),
+    (not_hidden, HIDDEN, 'facts["hidden"] == "" or "-1" in str(facts["hidden"])'),
     (not_hidden, HIDDEN, 'facts["hidden"] is not None and "0" not in facts["hidden"]'),
     (is_hidden, HIDDEN, 'facts["hidden"] == "-1"'),
     (is_hidden, HIDDEN, 'facts["hidden"] == ""'),
@@ -311,7 +311,7 @@ rows(
     (no_code, FOUND, "True"),
     (works, "code_for(gpu", "code_for(gpu + 10"),
     (works, FOUND, "all(found)"),
-    (works, 'in facts["gpus"])', 'in facts["gpus"][:1])'),
+    (works, 'in facts["gpus"])', 'in facts["gpus"][-1:])'),
     (works, 'in facts["gpus"])', 'in facts["gpus"] if gpu < 110)'),
     halves=("pytorch",),
 )
@@ -319,7 +319,7 @@ rows(
     diagnose,
     (unread.format(15), BUILD, "if False:"),
     ("it is False.", 'if facts["gpus"]:\n        return "works"\n', 'return bool(facts["gpus"])\n'),
-    ('it is not "left out": its words have', LIBRARIES, ""),
+    ('it is not "left out": its words', LIBRARIES, LIBRARIES.replace("]", "].splitlines()[0]")),
     ('it is not "left out": ', "Ignoring visible gpu device", "Ignoring"),
     ("its words say that it ignores a GPU.", LEFT_OUT, ""),
     ('it is not "libraries": the build', LIBRARIES, "", BUILD, f"{LIBRARIES}{BUILD}"),
