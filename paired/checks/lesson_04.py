@@ -274,6 +274,8 @@ def translation(framework, train_with_momentum) -> str:
         after, when = trained(constant), "once the learning rate changes"
         when = when if agrees(constant) else "at a constant rate already"
         raise Wrong(f"The weights differ {when}: do the first three steps on paper.")
+    after = trained(rates)
+    refuse({"The first call is right, the second is not: what is left of the first?": not agrees()})
     return "Five steps at three learning rates agree with the other framework, to twelve digits."
 
 

@@ -24,7 +24,10 @@ for says, change in {
     "`descend` must return (w, losses); it returns a `": "return w",
 }.items():
     explain_error.brings(says, both=("return w, losses", change))
-explain_error.brings("`w` has the right shape and dtype, but", both=("(steps)", "(4)"))
+KEEP = ("lr):", "lr, kept={}):", "losses = []", "w, losses = kept.get(len(w), w), []")
+KEEP += ("return w, losses", "kept[len(w)] = w\n    return w, losses")
+for change in (("(steps)", "(4)"), KEEP):
+    explain_error.brings("`w` has the right shape and dtype, but", both=change)
 explain_error.brings("Your code raises ", both=("X.shape[1]", "3"))
 explain_error.replacing("w -= lr", "w - lr")("dtype, but wrong", "w -= 0.125", "w - 0.125")
 
@@ -47,8 +50,7 @@ for says, change in {
     NONE: (WATCH, "pass"),
     f"for *: {NONE}": (*VARIABLE, WATCH, "pass"),  # the first step makes a tensor of the variable
     "set of gradients (or jacobians)` in line 14 of its cell": (
-        ASK,
-        f"{ASK} + tape.gradient(fit, w)",
+        (ASK, f"{ASK} + tape.gradient(fit, w)")
     ),
 }.items():
     explain_error.brings(says, tensorflow=change)
@@ -79,15 +81,12 @@ for says, change in {
         *(f" - {LARGEST}", "", "    d_logits", "    p = np.nan_to_num(p)\n    d_logits"),
     ),
     "`dx` has shape (5,), it must have (6, 5): that of `x`": ("return dz", "return dz.sum(axis=0)"),
-    "`dW` has the right shape and dtype, but": ("return dz", "x = x + 1\n    return dz"),
-    "`db` has the wrong sign": ("dz.sum(", "-dz.sum("),
     "`dT` has shape (6,), it must have (): one number": ("* z).sum()", "* z).sum(axis=1)"),
     "`dT` has the wrong sign": ("dT = -", "dT = "),
     "`dT` lacks a factor 1 / T": ("T**2", "T"),
     "`dT` has a factor 1 / T too many": ("T**2", "T**3"),
     "`db` has shape (1, 4), it must have (4,): that of `b`": (LAST, "sum(axis=0)[None], dT"),
     "`dT` is zero": (LAST, "sum(axis=0), 0.0"),
-    "`dT` is a `NoneType`; it must be an array of shape ()": (LAST, "sum(axis=0), None"),
     "must return (dx, dW, db, dT); it returns 3 things": (LAST, "sum(axis=0)"),
     "changes `x` in place": ("z = x", "x -= x.mean(axis=0)\n    z = x"),
     "Your code raises `ValueError: operands could not be": (ONE_HOT, "np.eye(y.max() + 1)[y]"),
@@ -120,7 +119,9 @@ for says, change in {
     "The loss has no penalty in it": (" + penalty", ""),
     "The loss is that of a network that does not divide": ("hidden / scale", "hidden"),
     "`dW1` has the right shape and dtype, but": (RETURN, "), dW1 + W1 / 5, dW2 + W2 / 5"),
-    "must return (loss, dW1, dW2); it returns 2 things": (RETURN, "), [dW1, dW2]"),
+    "The loss has the right shape and dtype, but": (
+        (*STORE, "return ", "loss = kept.setdefault(0, loss)\n    return ")
+    ),
     "In the second call `dW2` is None": (RETURN, "), dW1, dW2 if len(y) == 7 else None"),
     "In the second call `dW1` has the gradient of the first call in it": (
         (*STORE, RETURN, "), kept.setdefault(6, dW1) + (dW1 if len(y) == 1 else 0), dW2")
@@ -204,10 +205,8 @@ translation.right(
 translation.right(
     pytorch="return torch.func.jvp(torch.func.grad(f), (w,), (v,))[1]",
     tensorflow=(
-        "tf.reduce_sum(gradient * v)",
-        "gradient",
-        "(product, w)",
-        "(gradient, w, output_gradients=v)",
+        *("tf.reduce_sum(gradient * v)", "gradient"),
+        *("(product, w)", "(gradient, w, output_gradients=v)"),
     ),
 )
 

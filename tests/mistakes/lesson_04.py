@@ -148,6 +148,9 @@ for says, pytorch, tensorflow in (
     translation.brings(says, pytorch=pytorch, tensorflow=tensorflow)
 translation.brings("Every step uses the first", both=("in lrs:", "in lrs[:1] * len(lrs):"))
 translation.brings("differ once the learning", both=("in lrs:", "in [lrs[0], *lrs[:-1]]:"))
+KEEP = ("momentum):", "momentum, old=[]):", "for lr", "velocities = old or velocities\n    for lr")
+KEEP += ("return model", "old[:] = velocities\n    return model")
+translation.brings("The first call is right, the second is not", both=KEEP)
 returns = translation.replacing("return model", "return model")
 returns("another one", "return nn.Sequential(*model)", "return keras.Sequential(model.layers)")
 translation.brings(
@@ -184,17 +187,11 @@ translation.right(
 )
 translation.right(
     pytorch=(
-        "sub_(lr * parameter.grad)",
-        "add_(parameter.grad, alpha=-lr)",
-        "model.zero_grad()",
-        "[p.grad.zero_() for p in model.parameters() if p.grad is not None]",
+        *("sub_(lr * parameter.grad)", "add_(parameter.grad, alpha=-lr)"),
+        *("model.zero_grad()", "[setattr(p, 'grad', None) for p in model.parameters()]"),
     ),
     tensorflow=(
-        "tf.Variable(tf.zeros_like(w))",
-        "np.zeros(w.shape)",
-        "for weight, velocity, gradient in updates:",
-        "for i, (weight, velocity, gradient) in enumerate(updates):",
-        "velocity.assign(momentum * velocity + gradient)",
-        "velocity = velocities[i] = momentum * velocity + gradient",
+        *("tf.Variable(tf.zeros_like(w))", "np.zeros(w.shape)"),
+        *("velocity.assign(momentum * velocity + gradient)", f"velocity[...] = {AHEAD_TF}"),
     ),
 )
