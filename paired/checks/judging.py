@@ -83,7 +83,7 @@ def kind_of(value) -> str:
     plain = (str, bool, int, float, type(None))
     items = value if isinstance(value, tuple | list | set) else [value]
     if all(isinstance(item, plain) for item in items):
-        return f"{value!r:.60}"
+        return text if len(text := repr(value)) <= 60 else f"{text[:57]}..."
     return f"a `{type(value).__name__}`"
 
 
