@@ -26,6 +26,7 @@ class PyTorch(adapters.PyTorch):
     """What the checks need besides of PyTorch, and its words."""
 
     mode_note = "Which method changes the mode?"
+    spoilt = "value", np.inf  # what makes infinities of numbers below zero, in the network's ReLU
 
     def weights(self, model) -> list:
         """The numbers of a network that may be set to any others; of a layer, kernel and bias."""
@@ -37,7 +38,7 @@ class PyTorch(adapters.PyTorch):
         weight.copy_(self.tensor(array))
 
     def network(self, *, training: bool) -> tuple:
-        """A network, three of its layers by name, and all names in the order of the calls."""
+        """A network, four layers by name, ReLU last, and all names in the order of the calls."""
         import torch
         from torch import nn
 
@@ -45,7 +46,7 @@ class PyTorch(adapters.PyTorch):
             def __init__(self) -> None:
                 super().__init__()
                 self.out = nn.Linear(4, 2)  # registered first, called last
-                self.head = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
+                self.head = nn.Sequential(nn.Linear(3, 4), nn.Threshold(0, 0))  # a ReLU
                 self.body, self.norm = nn.Linear(4, 4), nn.BatchNorm1d(4)
                 self.body.register_forward_hook(lambda *_: None)  # somebody else's
                 self.factor = 1.0
@@ -54,7 +55,8 @@ class PyTorch(adapters.PyTorch):
                 return self.factor * self.out(torch.relu(self.norm(self.body(self.head(x)))))
 
         model = Net().double().train(training)
-        layers = {"head.0": model.head[0], "body": model.body, "norm": model.norm}
+        names = "head.0", "body", "norm", "head.1"
+        layers = {name: model.get_submodule(name) for name in names}
         return model, layers, ("head.0", "head.1", "body", "norm", "out")
 
     def classifier(self, *, training: bool) -> tuple:
@@ -95,6 +97,7 @@ class TensorFlow(adapters.TensorFlow):
     """The same of TensorFlow."""
 
     mode_note = "Which argument says so?"
+    spoilt = "negative_slope", np.inf
 
     def weights(self, model) -> list:
         floats = [weight for weight in model.weights if weight.dtype == "float64"]
@@ -110,12 +113,12 @@ class TensorFlow(adapters.TensorFlow):
         inputs = Input((3,), **kind)
         first = layers.Dense(4, name="first", **kind)
         second = layers.Dense(4, name="second", **kind)
-        relu = layers.ReLU(name="relu", **kind)(first(inputs))
-        body = second(layers.Dropout(0.5, name="drop", **kind)(relu))
+        relu = layers.ReLU(name="relu", **kind)
+        body = second(layers.Dropout(0.5, name="drop", **kind)(shared := relu(first(inputs))))
         norm = layers.BatchNormalization(name="norm", **kind)
-        body = layers.Add(name="add", **kind)([norm(body), relu])
+        body = layers.Add(name="add", **kind)([norm(body), shared])
         model = Model(inputs, layers.Dense(2, name="out", **kind)(body))
-        some = {layer.name: layer for layer in (first, second, norm)}
+        some = {layer.name: layer for layer in (first, second, norm, relu)}
         return model, some, [layer.name for layer in model.layers]
 
     def classifier(self, *, training: bool) -> tuple:
@@ -429,28 +432,33 @@ def translation(framework, first_bad_layer) -> str:
         _left_alone(framework, before, model, "Where the network itself raises an error: ")
     else:
         raise Wrong("Where the network itself raises an error your function hides it.")
-    return "Seven networks: each first bad layer has its name, and nothing is left behind."
+    return "Eight networks: each first bad layer has its name, and nothing is left behind."
 
 
 def _networks(framework, rng: np.random.Generator) -> Iterator[tuple]:
     """Networks with an input, the first bad layer, and all layers in the order of the calls."""
-    # By what weights are multiplied, the layer of which a number of the last weight (a bias, or a
-    # running mean, which only a network that predicts uses) is set, and to what.
+    # By what weights are multiplied (3e307: the sum of finite numbers is infinite), the layer of
+    # which a number of the last weight (a bias, or a running mean, which only a network that
+    # predicts uses; of ReLU, the first layer's) is set, and to what.
     for factor, place, value, training in (
         (1, 0, -np.inf, True), (1, 1, np.nan, False), (1, 2, np.nan, True), (1, 1, np.inf, True),
-        (1e160, 1, 0.5, False), (1e300, 0, 0.5, True), (1, 0, 0.5, True),
+        (3e307, 1, 0.5, False), (1e300, 0, 0.5, True), (1, 3, -9, True), (1, 0, 0.5, True),
     ):  # fmt: skip
         model, layers, order = framework.network(training=training)
+        *own, relu = layers.values()
         _fill(framework, model, lambda size: rng.uniform(0.1, 1, size))
-        weights = [framework.weights(layer) for layer in layers.values()]
+        weights = [framework.weights(layer) for layer in own]
         for kernel, *_ in weights:
             framework.put(kernel, factor * to_numpy(kernel))
-        last = to_numpy(weights[place][-1])
-        framework.put(weights[place][-1], np.where(np.arange(len(last)) == 1, value, last))
-        x = framework.tensor(rng.uniform(0.1, 1, size=(6, 3)) * (1e9 if factor == 1e300 else 1))
-        good = factor == 1 and np.isfinite(value)
+        last = weights[place % 3][-1]
+        framework.put(last, np.where(np.arange(4) == 1, value, to_numpy(last)))
+        if place == 3:
+            setattr(relu, *framework.spoilt)
+        x = rng.uniform(0.1, 1, size=(6, 3))
+        x[-1] *= 1e9 if factor == 1e300 else 1  # one example alone
+        good = factor == 1 and np.isfinite(value) and place < 3
         model.factor = np.inf if good else 1.0  # its output, then, is that of no layer
-        yield model, x, None if good else list(layers)[place], order
+        yield model, framework.tensor(x), None if good else list(layers)[place], order
 
 
 def _layer_judged(answer, bad: str | None, order: tuple[str, ...]) -> None:
