@@ -2,16 +2,246 @@
 
 from mistakes import Mistakes
 
-row_sums = Mistakes("row_sums")
-sums = row_sums.replacing("matrix.sum(dim=1)", "tf.reduce_sum(matrix, axis=1)")
-sums("one number for each of the 3 rows.", "matrix.sum(dim=0)", "tf.reduce_sum(matrix, axis=0)")
-sums(
-    "is the sum of all numbers, repeated.",
-    "matrix.sum().expand(3)",
-    "tf.fill([3], tf.reduce_sum(matrix))",
+once = Mistakes("decode_once")
+KNOWN, READ = "functools.cache(decode)", "augment(known(path).clone())"
+CACHE, IMAGES = ".cache()", "(augment(image), y))"
+read = once.replacing(READ, IMAGES)
+batch = once.replacing("batch_size=32", "images.batch(32)")
+once.brings("files are decoded ", pytorch=(KNOWN, "decode"), tensorflow=(CACHE, ".prefetch(8)"))
+once.brings(
+    "files are decoded ",
+    pytorch=(READ, "augment(functools.cache(decode)(path))"),
+    tensorflow=(CACHE, "", "images.batch(32)", "images.batch(32).prefetch(2)"),
 )
-row_sums.right(
-    pytorch="return matrix @ matrix.new_ones(5)",
-    tensorflow="return tf.linalg.matvec(matrix, tf.ones(5, matrix.dtype))",
+once.brings(
+    "has the same augmented images",
+    pytorch=(KNOWN, "functools.cache(lambda path: augment(decode(path)))", READ, "known(path)"),
+    tensorflow=(CACHE, "", IMAGES, f"{IMAGES}.cache()"),
 )
-row_sums.right(pytorch="return matrix.T.sum(0)", tensorflow='return tf.einsum("ij->i", matrix)')
+read("without `augment`", "known(path)", "(image, y))")
+read("Give it a copy", "augment(known(path))", "(augment(augment(image)), y))")
+read("has the right shape and dtype, but wrong", f"2000 + {READ}", "(augment(image) + 2000, y))")
+read("has dtype float64", f"{READ}.double()", "(tf.cast(augment(image), tf.float64), y))")
+batch("has batches of [", "batch_size=16", "images.batch(32, drop_remainder=True)")
+batch("has batches of [", "batch_size=32, drop_last=True", "images.batch(32).repeat()")
+batch("in the order of `paths`", "batch_size=32, shuffle=True", "images.shuffle(99).batch(32)")
+batch("`decode` is not called", "batch_size=32, num_workers=1", None)
+once.brings("`decode` is not called", tensorflow=("(decode(path), y)", "(tf.zeros(64), y)"))
+once.brings("must return a loader; it returns 32", both="return 32")
+ONCE = "return iter(DataLoader", "32))", "return iter(images.batch(32))"
+once.brings("Epoch 2 has batches of []", pytorch=("return DataLoader", ONCE[0], "32)", ONCE[1]))
+once.brings("Epoch 2 has batches of []", tensorflow=("return images.batch(32)", ONCE[2]))
+once.brings(
+    "it gets (32, 64)",
+    pytorch="""
+        images = torch.stack([decode(path) for path in paths]).split(32)
+        y = torch.from_numpy(labels).split(32)
+        return [(augment(part), truth) for part, truth in zip(images, y)]
+    """,
+    tensorflow=(CACHE, ".cache().batch(32)", "images.batch(32)", "images"),
+)
+once.right(
+    pytorch="""
+        images = [decode(path) for path in paths]
+        at = Images(range(len(paths)), labels, lambda i: augment(images[i].clone()))
+        return DataLoader(at, batch_size=32)
+    """,
+    tensorflow="""
+        images = tf.stack([decode(tf.constant(path)) for path in paths])
+        images = tf.data.Dataset.from_tensor_slices((images, labels))
+        return images.map(lambda image, y: (augment(image), y)).batch(32)
+    """,
+)
+once.right(
+    pytorch=(KNOWN, "functools.lru_cache(maxsize=None)(decode)"),
+    tensorflow=("y: (decode(path), y))", "y: (decode(path), y), num_parallel_calls=2).prefetch(9)"),
+)
+
+step = Mistakes("step")
+SET = 'optimizer.param_groups[0]["lr"] = lr', "optimizer.learning_rate = lr"
+RATE, LATER = f"if step.__dict__.setdefault('lr', lr) == lr:\n            {SET[0]}", "returned = []"
+SIGNED = "@tf.function(input_signature=[*batch, tf.TensorSpec([])])"
+ONE = (SIGNED, "@tf.function(input_signature=batch)", "step(X, y, lr)", "one(X, y)", SET[1], "")
+AROUND = "def step(X, y, lr):\n        {}.assign(lr)\n        return one(X, y)\n\n    return step"
+FIRST = (
+    "def step(X, y, lr, kept=[]):\n        kept.append(lr)\n        {}\n        return one(X, y)"
+)
+step.brings("that keeps the first rate", pytorch=(SET[0], RATE))
+FIRST = FIRST.format("optimizer.learning_rate = kept[0]") + "\n\n    return step"
+step.brings("that keeps the first rate", tensorflow=(*ONE, "return step", FIRST))
+decay = step.replacing("weight_decay=0.01", "weight_decay=0.01")
+decay("without weight decay", "weight_decay=0", "weight_decay=None")
+decay("has the right shape and dtype, but wrong", "weight_decay=0.1", "weight_decay=0.1")
+decay("has the right shape and dtype, but wrong", "momentum=0.9", "momentum=0.9")
+step.brings("has the right shape and dtype, but", pytorch=("optimizer.zero_grad()", ""))
+returned = step.replacing("return loss", "return loss")
+returned("must return the loss, one number", "return", "return lr * X")
+returned("What `step` returns has the right shape", "return 2 * loss", "return 2 * loss")
+step.brings("`make_step` must return a function; it returns 3", both=("return step", "return 3"))
+EACH, FUSED = "besides a forward and a backward pass, a step runs", "weight_decay=0.01, fused=True"
+LOOP = "with torch.no_grad():\n            for p in model.parameters():\n                p.{}"
+DATA = "for p in model.parameters():\n            p.data = p.data - lr * (p.grad + 0.01 * p.data)"
+step.brings(EACH, pytorch=(FUSED, "weight_decay=0.01"))
+for update in (LOOP.format("sub_(lr * p.grad + lr * 0.01 * p)"), DATA):
+    step.brings(EACH, pytorch=("optimizer.step()", update))
+SPLIT = LOOP.format("mul_(1 - 0.01 * lr)") + "\n        optimizer.step()"
+step.brings(EACH, pytorch=(FUSED, "fused=True", "optimizer.step()", SPLIT))
+step.brings("times, without a graph", tensorflow=(SIGNED, ""))
+step.brings("brought 6 traces", tensorflow=(SIGNED, "@tf.function(reduce_retracing=True)"))
+TENSOR = "return lambda X, y, lr: step(X, y, tf.constant(lr))"
+step.brings("brought 4 traces", tensorflow=(SIGNED, "@tf.function", "return step", TENSOR))
+step.right(
+    pytorch=(
+        FUSED,
+        "weight_decay=0.01, foreach=True",
+        "zero_grad()",
+        "zero_grad(set_to_none=False)",
+    ),
+    tensorflow=(*ONE, "return step", AROUND.format("optimizer.learning_rate")),
+)
+step.right(
+    pytorch="""
+        parameters = list(model.parameters())
+
+        def step(X, y, lr):
+            loss = F.cross_entropy(model(X), y)
+            gradients = torch.autograd.grad(loss, parameters)
+            with torch.no_grad():
+                torch._foreach_mul_(parameters, 1 - 0.01 * lr)
+                torch._foreach_add_(parameters, gradients, alpha=-lr)
+            return loss.detach()
+
+        return step
+    """,
+    tensorflow="""
+        variables = model.trainable_variables
+
+        def step(X, y, lr):
+            with tf.GradientTape() as tape:
+                loss = loss_of(y, model(X))
+            for v, g in zip(variables, tape.gradient(loss, variables)):
+                v.assign_sub(lr * (g + 0.01 * v))
+            return loss
+
+        batch = tf.TensorSpec([None, 64]), tf.TensorSpec([None], tf.int64)
+        step = tf.function(step).get_concrete_function(*batch, tf.TensorSpec([]))
+        return lambda X, y, lr: step(X, y, tf.constant(lr))
+    """,
+)
+
+epoch = Mistakes("epoch")
+ADDED, END = (
+    ("loss.detach() * len(X)", "loss * len(X)"),
+    ("(total / count).item()", "total / count"),
+)
+adds = epoch.replacing(*ADDED)
+EARLY, SHOWN = (
+    "a number is read before the last of the",
+    "{}\n        print(f'{{count}}: {{loss}}')",
+)
+PLAIN = END[0], "total / count"
+for reading in ("loss.item()", "float(loss)", "loss.detach().numpy()", "loss.tolist()"):
+    epoch.brings(EARLY, pytorch=(ADDED[0], f"{reading} * len(X)", END[0], "float(total / count)"))
+for reading in ("float(loss)", "loss.numpy()", "np.asarray(loss)", "loss * bool(loss > 0)"):
+    epoch.brings(EARLY, tensorflow=(ADDED[1], f"{reading} * len(X)"))
+adds(EARLY, SHOWN.format(ADDED[0]), "loss * len(X)\n        print(loss)")
+LISTED = """
+    losses = [step(X, y, lr){} for X, y in batches]
+    sizes = [len(X) for X, _ in batches]
+    return float(np.average({}, weights=sizes))
+"""
+READ = "[loss.item() for loss in losses]"
+epoch.brings("earlier losses are still in memory", pytorch=(ADDED[0], "loss * len(X)"))
+epoch.brings("earlier losses are still in memory", pytorch=LISTED.format("", READ))
+MEAN = "count += len(X)", "count += 1"
+epoch.brings(
+    "is the mean of the batches' losses",
+    pytorch=(ADDED[0], "loss.detach()", *MEAN),
+    tensorflow=(ADDED[1], "loss", *MEAN),
+)
+ends = epoch.replacing(END[0], f"float({END[1]})")
+ends("is a sum", "total.item()", "float(total)")
+ends("is the loss of the last batch", "loss.item()", "float(loss)")
+ends("has the right shape and dtype, but wrong", "(total / 8).item()", "float(total / 8)")
+ends("must return a Python float; it returns a `", END[1], END[1])
+epoch.brings(
+    "with X, y and `lr`, for each batch once, in order", both=("batches:", "batches[::-1]:")
+)
+epoch.brings("with X, y and `lr`, for each batch once, in order", both=("y, lr)", "y, 0.1)"))
+epoch.brings("for each batch once, in order", both=("batches:", "batches * 2:"))
+epoch.cannot(
+    "tensorflow", "at the last step the graphs of", "earlier losses", why="no tape, no graph"
+)
+epoch.right(pytorch=LISTED.format(".detach()", READ), tensorflow=LISTED.format("", "losses"))
+epoch.right(
+    pytorch=(ADDED[0], "loss.data * X.shape[0]", END[0], "float(total) / count"),
+    tensorflow="""
+        mean = keras.metrics.Mean()
+        for X, y in batches:
+            mean.update_state(step(X, y, lr), sample_weight=len(X))
+        print(mean.result())
+        return float(mean.result())
+    """,
+)
+
+evaluation = Mistakes("evaluation")
+MODE, PARTS = "torch.inference_mode()", "X.split(50), y.split(50)"
+LOGITS = "model.predict(X, batch_size=50, verbose=0)"
+logits = evaluation.replacing("model(part)", LOGITS)
+shares = evaluation.replacing("return right / len(X)", "float(right.mean())")
+shares("is how many are right", "return float(right)", "float(right.sum())")
+shares("is the share of errors", "return 1 - right / len(X)", "float(1 - right.mean())")
+shares("must return a Python float", "return torch.tensor(right / len(X))", "right.mean(dtype='f')")
+shares("has the right shape and dtype, but", "return right / 1000", "float(right.mean()) / 2")
+logits("is run in training mode", "model.train()(part)", "model(X, training=True).numpy()")
+evaluation.brings("is run in training mode", pytorch=("model.eval()", ""))
+logits("The model has seen ", "(model(part), model(part))[0]", f"[{LOGITS}, model(X)][0]")
+evaluation.brings("The model has seen 0 images", both="return 0.5")
+evaluation.brings(
+    "is the mean of the batches' shares",
+    pytorch=("truth).sum())", "truth).double().mean() * 1e9)", "right / len(X)", "right / 2e9"),
+    tensorflow="""
+        parts = zip(tf.split(X, [50, len(X) - 50]), tf.split(y, [50, len(X) - 50]))
+        shares = [(model(a).numpy().argmax(1) == b.numpy()).mean() for a, b in parts]
+        return float(sum(shares) / 2)
+    """,
+)
+evaluation.brings(
+    "there is memory for any number",
+    pytorch=(PARTS, "[X], [y]"),
+    tensorflow=(LOGITS, "model(X).numpy()"),
+)
+evaluation.brings(
+    "at most 50 do",
+    pytorch=(PARTS, "X.split(32), y.split(32)"),
+    tensorflow=("batch_size=50, ", ""),
+)
+evaluation.brings(
+    "at most 50 do",
+    pytorch=(PARTS, "X.split(1), y.split(1)"),
+    tensorflow=(LOGITS, "np.stack([model(image[None])[0] for image in X])"),
+)
+evaluation.brings("record a graph", pytorch=(MODE, "torch.enable_grad()"))
+evaluation.brings("not in training mode any more", pytorch=("model.train()", ""))
+evaluation.cannot(
+    "tensorflow", "record a graph", "not in training mode any more",
+    why="a model records nothing without a tape, and has no mode of its own",
+)  # fmt: skip
+evaluation.right(
+    pytorch=(MODE, "torch.no_grad()", PARTS, "(X[:50], X[50:]), (y[:50], y[50:])"),
+    tensorflow=(LOGITS, "np.concatenate([model(X[i : i + 50]) for i in (0, 50)])"),
+)
+evaluation.right(
+    pytorch="""
+        model.eval()
+        loader = DataLoader(torch.utils.data.TensorDataset(X, y), batch_size=50)
+        with torch.no_grad():
+            hits = [(model(a).argmax(1) == b).float() for a, b in loader]
+        model.train()
+        return torch.cat(hits).mean().item()
+    """,
+    tensorflow="""
+        model.compile(loss=loss_of, metrics=["accuracy"])
+        return model.evaluate(X, y, batch_size=50, verbose=0)[1]
+    """,
+)
