@@ -12,14 +12,15 @@ import weakref
 from collections.abc import Callable
 
 from paired.checks import adapters
+from paired.checks.adapters import must_be_tensor
 from paired.checks.answers import Halves, Number, task
-from paired.checks.judging import Wrong, call, compare, kind_of, parts, refuse, to_numpy
+from paired.checks.judging import Wrong, call, compare, kind_of, refuse, to_numpy
 
 import numpy as np
 
 DECAY, EPOCHS, SIZE, MOST = 0.01, 3, 32, 50
 # What reads a number from a tensor of PyTorch, and waits for it.
-_READS = {"item", "tolist", "numpy", "__array__", "__dlpack__", "__repr__", "__format__"}
+_READS = {"item", "tolist", "numpy", "__array__", "__dlpack__", "__repr__", "__format__", "cpu"}
 _READS |= {f"__{kind}__" for kind in ("float", "int", "bool", "index", "complex")}
 
 
@@ -41,23 +42,28 @@ class PyTorch(adapters.PyTorch):
         import torch
         from torch import nn
 
-        layers = [(nn.Linear(*each.shape), nn.ReLU()) for each in weights[::2]]
+        layers = [(nn.Linear(*each.shape), nn.Tanh()) for each in weights[::2]]
         model = nn.Sequential(*itertools.chain(*layers))[:-1]
         with torch.no_grad():
             for parameter, array in zip(model.parameters(), weights, strict=True):
                 parameter.copy_(self.tensor(array.T))
         return model, lambda: [to_numpy(each).T for each in model.parameters()], []
 
-    def counting(self, seen: list) -> contextlib.AbstractContextManager:
-        """Note each operation of a block that is not part of a backward pass."""
+    def counting(self, model, seen: list) -> contextlib.AbstractContextManager:
+        """Note each operation of a block; of a backward pass, what changes a parameter."""
         import torch
         from torch.utils._python_dispatch import TorchDispatchMode
+        from torch.utils._pytree import tree_leaves
 
         class Operations(TorchDispatchMode):
             def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-                free = any(name in str(function) for name in ("detach", "local_scalar"))
-                if torch._C._current_graph_task_id() < 0 and not free:
-                    seen.append(function)
+                if torch._C._current_graph_task_id() >= 0:
+                    own = {parameter.data_ptr() for parameter in model.parameters()}
+                    given = {leaf.data_ptr() for leaf in tree_leaves(args) if torch.is_tensor(leaf)}
+                    noted = function._schema.is_mutable and own & given
+                else:
+                    noted = not any(n in str(function) for n in ("detach", "local_scalar"))
+                seen.extend([function] if noted else [])
                 return function(*args, **(kwargs or {}))
 
         return Operations()
@@ -66,7 +72,7 @@ class PyTorch(adapters.PyTorch):
         """Raise `Wrong` unless an update has as many operations for many parameters as for few."""
         for seen, model in zip(counts, models, strict=True):
             forward = []
-            with self.counting(forward):
+            with self.counting(model, forward):
                 model(x)
             del seen[: len(forward) * steps]
         few, many = (len(seen) // steps for seen in counts)
@@ -107,18 +113,18 @@ class PyTorch(adapters.PyTorch):
             train_epoch(step, *given)
         return bool(reads & set(range(1, len(values))))
 
-    def probe(self, weight: np.ndarray) -> tuple[object, Callable]:
-        """A linear model, and what says of its calls: sizes, training, graphs, training now."""
+    def probe(self) -> tuple[object, Callable]:
+        """A model whose input is its output; sizes, training, graphs of its calls; training now."""
         import torch
 
         class Probe(torch.nn.Module):
             def forward(self, x):
-                logits = (1 - 2 * self.training) * x @ self.weight
+                logits = (1 - 2 * self.training) * x * self.weight
                 seen.append((len(x), self.training, logits.requires_grad))
                 return logits
 
         seen, model = [], Probe()
-        model.weight = torch.nn.Parameter(self.tensor(weight))
+        model.weight = torch.nn.Parameter(torch.ones(10))
         return model, lambda: (seen, model.training)
 
 
@@ -131,7 +137,7 @@ class TensorFlow(adapters.TensorFlow):
         import tensorflow as tf
 
         def path_read(path) -> np.ndarray:
-            return read(np.asarray(path).item().decode())
+            return read(tf.compat.as_str(np.asarray(path).item()))
 
         @tf.autograph.experimental.do_not_convert
         def decode(path):
@@ -154,20 +160,20 @@ class TensorFlow(adapters.TensorFlow):
                 return super().call(*args, **kwargs)
 
         runs, (hidden, last) = [], (weights[1].size, weights[3].size)
-        layers = keras.layers.Dense(hidden, "relu"), keras.layers.Dense(last)
+        layers = keras.layers.Dense(hidden, "tanh"), keras.layers.Dense(last)
         model = Noting([keras.Input([len(weights[0])]), *layers])
         model.set_weights(weights)
         runs.clear()
         return model, model.get_weights, runs
 
-    def counting(self, seen: list) -> contextlib.AbstractContextManager:
+    def counting(self, model, seen: list) -> contextlib.AbstractContextManager:
         return contextlib.nullcontext()  # the model notes by itself
 
     def judge_counts(self, counts: list, models: list, x, steps: int) -> None:
         (runs,) = counts
         refuse({
-            f"The network is the same, but {steps} steps ran the model's Python code {len(runs)} "
-            "times, without a graph: `tf.function` is missing.": not all(runs),
+            f"The network is the same, but `step` runs eagerly: {steps} steps ran the model's "
+            f"Python code {len(runs)} times.": not all(runs),
             f"The network is the same, but {steps} steps brought {len(runs)} traces; one is to "
             "serve every rate and every size of batch.": len(runs) > 1,
         })  # fmt: skip
@@ -193,7 +199,7 @@ class TensorFlow(adapters.TensorFlow):
                 shown[-1] |= "ymbolic" in str(error) and len(shown) < len(values)
         return shown[-1]
 
-    def probe(self, weight: np.ndarray) -> tuple[object, Callable]:
+    def probe(self) -> tuple[object, Callable]:
         import keras
         import tensorflow as tf
 
@@ -203,10 +209,10 @@ class TensorFlow(adapters.TensorFlow):
             def call(self, x, training=False):
                 note = lambda size: seen.append((int(size), bool(training), False))  # noqa: E731
                 tf.numpy_function(note, [tf.shape(x)[0]], [])
-                return (1 - 2 * bool(training)) * x @ weight
+                return (1 - 2 * bool(training)) * x
 
         seen = []
-        model = keras.Sequential([keras.Input([len(weight)]), Probe()])
+        model = keras.Sequential([keras.Input([10]), Probe()])
         return model, lambda: (seen, True)
 
 
@@ -274,7 +280,9 @@ def decode_once(framework, make_loader) -> str:
     if not hasattr(loader, "__iter__"):
         raise Wrong(f"`make_loader` must return a loader; it returns {kind_of(loader)}.")
     for epoch in range(1, EPOCHS + 1):
-        batches = [parts("A batch", batch, "X", "y") for batch in itertools.islice(loader, 9)]
+        batches = list(itertools.islice(loader, 9))
+        if not all(isinstance(batch, tuple | list) and len(batch) == 2 for batch in batches):
+            raise Wrong("A batch must be a pair: images and labels.")
         found = [to_numpy(y).size for _, y in batches]
         refuse({
             "`decode` is not called in this process: do without workers here.": not decoded,
@@ -306,19 +314,19 @@ def decode_once(framework, make_loader) -> str:
 
 
 def trained(weights: list, batches: list, rates, decay: float) -> tuple[np.ndarray, np.ndarray]:
-    """The losses, and the weights in one row, of SGD on an MLP with ReLU, in NumPy."""
+    """The losses, and the weights in one row, of SGD on an MLP with tanh, in NumPy."""
     losses = []
     for (x, y), rate in zip(batches, rates, strict=True):
         inputs, layers, after = [x], list(zip(weights[::2], weights[1::2], strict=True)), []
         for weight, bias in layers:
-            inputs.append(np.maximum(logits := inputs[-1] @ weight + bias, 0))
+            inputs.append(np.tanh(logits := inputs[-1] @ weight + bias))
         share = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         losses.append(-np.log(share[np.arange(len(y)), y]).mean())
         delta = (share - np.eye(share.shape[1])[y]) / len(y)
         for (weight, bias), before in zip(layers[::-1], inputs[-2::-1], strict=True):
             pairs = (weight, before.T @ delta), (bias, delta.sum(axis=0))
             after = [old - rate * (new + decay * old) for old, new in pairs] + after
-            delta = delta @ weight.T * (before > 0)
+            delta = delta @ weight.T * (1 - before**2)
         weights = after
     return np.array(losses), np.concatenate([weight.ravel() for weight in weights])
 
@@ -338,22 +346,24 @@ def step(framework, make_step) -> str:
             raise Wrong(f"`make_step` must return a function; it returns {kind_of(one)}.")
         pairs = zip(arrays, rates, strict=True)
         batches = [(*map(framework.tensor, each), float(rate)) for each, rate in pairs]
-        with framework.counting(seen):
+        with framework.counting(model, seen):
             losses = [one(*each) for each in batches]
         counts.append(seen)
         models.append(model)
         right, after = trained(weights, arrays, rates, DECAY)
         mistakes = {
-            "are those of a training that keeps the first rate: each call gives its own.":
+            "is that of a training that keeps the first rate: each call gives its own.":
                 trained(weights, arrays, rates[:1].repeat(6), DECAY)[1],
-            "are those of a training without weight decay.": trained(weights, arrays, rates, 0)[1],
+            "is that of a training without weight decay.": trained(weights, arrays, rates, 0)[1],
         }  # fmt: skip
-        now = np.concatenate([each.ravel() for each in weights_now()]).astype(float)
-        compare("The weights after 6 steps", now, after, relative=1e-4, mistakes=mistakes)
-        losses = [to_numpy(each) for each in losses]
-        if any(each.shape or each.dtype.kind != "f" for each in losses):
-            raise Wrong("The network is the same, but `step` must return the loss, one number.")
-        compare("What `step` returns", to_numpy(losses).astype(float), right, relative=1e-4)
+        now, name = (
+            np.concatenate([each.ravel() for each in weights_now()]),
+            "The row of all weights",
+        )
+        compare(name, now, after.astype("f"), relative=1e-4, mistakes=mistakes)
+        for loss, number in zip(losses, right, strict=True):
+            must_be_tensor(framework, "What `step` returns", loss)
+            compare("The loss that `step` returns", loss, number.astype("f"), relative=1e-4)
     framework.judge_counts(counts, models, batches[0][0], len(rates))
     return "The network is the same, and each step does less."
 
@@ -415,11 +425,11 @@ def evaluation(framework, accuracy) -> str:
     """Evaluate many images at a time."""
     rng = np.random.default_rng()
     n = int(rng.integers(66, 80))  # more than two batches of 32
-    x, weight = rng.normal(size=(n, 5)).astype("f"), rng.normal(size=(5, 10)).astype("f")
+    x = rng.permuted(np.tile(np.arange(10, dtype="f"), (n, 1)), axis=1)  # no ties
     miss = np.arange(n) % 5 == 0
     miss[MOST:] = False  # so that the mean of two batches is another
-    y = ((x @ weight).argmax(axis=1) + miss) % 10
-    model, seen = framework.probe(weight)
+    y = (x.argmax(axis=1) + miss) % 10
+    model, seen = framework.probe()
     result = call(accuracy, model=model, X=framework.tensor(x), y=framework.tensor(y))
     if not isinstance(result, float):
         raise Wrong(f"`accuracy` must return a Python float; it returns {kind_of(result)}.")

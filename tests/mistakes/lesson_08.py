@@ -28,6 +28,7 @@ batch("in the order of `paths`", "batch_size=32, shuffle=True", "images.shuffle(
 batch("`decode` is not called", "batch_size=32, num_workers=1", None)
 once.brings("`decode` is not called", tensorflow=("(decode(path), y)", "(tf.zeros(64), y)"))
 once.brings("must return a loader; it returns 32", both="return 32")
+once.brings("A batch must be a pair", both="return [labels, labels]")
 ONCE = "return iter(DataLoader", "32))", "return iter(images.batch(32))"
 once.brings("Epoch 2 has batches of []", pytorch=("return DataLoader", ONCE[0], "32)", ONCE[1]))
 once.brings("Epoch 2 has batches of []", tensorflow=("return images.batch(32)", ONCE[2]))
@@ -59,24 +60,25 @@ once.right(
 
 step = Mistakes("step")
 SET = 'optimizer.param_groups[0]["lr"] = lr', "optimizer.learning_rate = lr"
-RATE, LATER = f"if step.__dict__.setdefault('lr', lr) == lr:\n            {SET[0]}", "returned = []"
 SIGNED = "@tf.function(input_signature=[*batch, tf.TensorSpec([])])"
 ONE = (SIGNED, "@tf.function(input_signature=batch)", "step(X, y, lr)", "one(X, y)", SET[1], "")
-AROUND = "def step(X, y, lr):\n        {}.assign(lr)\n        return one(X, y)\n\n    return step"
-FIRST = (
-    "def step(X, y, lr, kept=[]):\n        kept.append(lr)\n        {}\n        return one(X, y)"
+AROUND = "def step(X, y, lr, first=[]):\n        {}\n        return one(X, y)\n\n    return step"
+KEEPS = AROUND.format("first.append(lr)\n        optimizer.learning_rate = first[0]")
+ASSIGNS = AROUND.format("optimizer.learning_rate.assign(lr)")
+step.brings(
+    "that keeps the first rate",
+    pytorch=(SET[0], f"if step.__dict__.setdefault('lr', lr) == lr:\n            {SET[0]}"),
+    tensorflow=(*ONE, "return step", KEEPS),
 )
-step.brings("that keeps the first rate", pytorch=(SET[0], RATE))
-FIRST = FIRST.format("optimizer.learning_rate = kept[0]") + "\n\n    return step"
-step.brings("that keeps the first rate", tensorflow=(*ONE, "return step", FIRST))
 decay = step.replacing("weight_decay=0.01", "weight_decay=0.01")
 decay("without weight decay", "weight_decay=0", "weight_decay=None")
 decay("has the right shape and dtype, but wrong", "weight_decay=0.1", "weight_decay=0.1")
 decay("has the right shape and dtype, but wrong", "momentum=0.9", "momentum=0.9")
 step.brings("has the right shape and dtype, but", pytorch=("optimizer.zero_grad()", ""))
 returned = step.replacing("return loss", "return loss")
-returned("must return the loss, one number", "return", "return lr * X")
-returned("What `step` returns has the right shape", "return 2 * loss", "return 2 * loss")
+returned("What `step` returns is ", "return", "return X, lr")
+returned("The loss that `step` returns has shape", "return lr * X", "return lr * X")
+returned("The loss that `step` returns has the right", "return 2 * loss", "return 2 * loss")
 step.brings("`make_step` must return a function; it returns 3", both=("return step", "return 3"))
 EACH, FUSED = "besides a forward and a backward pass, a step runs", "weight_decay=0.01, fused=True"
 LOOP = "with torch.no_grad():\n            for p in model.parameters():\n                p.{}"
@@ -86,18 +88,19 @@ for update in (LOOP.format("sub_(lr * p.grad + lr * 0.01 * p)"), DATA):
     step.brings(EACH, pytorch=("optimizer.step()", update))
 SPLIT = LOOP.format("mul_(1 - 0.01 * lr)") + "\n        optimizer.step()"
 step.brings(EACH, pytorch=(FUSED, "fused=True", "optimizer.step()", SPLIT))
-step.brings("times, without a graph", tensorflow=(SIGNED, ""))
+HOOK = "p.register_post_accumulate_grad_hook(lambda p: p.data.mul_(1 - step.lr / 100) is p or None)"
+HOOKED = f"for p in model.parameters():\n        {HOOK}\n\n    def step"
+step.brings(
+    EACH,
+    pytorch=(FUSED, "fused=True", "def step", HOOKED, "loss =", "step.lr = lr\n        loss ="),
+)
+step.brings("`step` runs eagerly: 6 steps", tensorflow=(SIGNED, ""))
 step.brings("brought 6 traces", tensorflow=(SIGNED, "@tf.function(reduce_retracing=True)"))
 TENSOR = "return lambda X, y, lr: step(X, y, tf.constant(lr))"
 step.brings("brought 4 traces", tensorflow=(SIGNED, "@tf.function", "return step", TENSOR))
 step.right(
-    pytorch=(
-        FUSED,
-        "weight_decay=0.01, foreach=True",
-        "zero_grad()",
-        "zero_grad(set_to_none=False)",
-    ),
-    tensorflow=(*ONE, "return step", AROUND.format("optimizer.learning_rate")),
+    pytorch=(FUSED, "weight_decay=0.01, foreach=True", "grad()", "grad(set_to_none=False)"),
+    tensorflow=(*ONE, "return step", ASSIGNS),
 )
 step.right(
     pytorch="""
@@ -130,51 +133,44 @@ step.right(
 )
 
 epoch = Mistakes("epoch")
-ADDED, END = (
-    ("loss.detach() * len(X)", "loss * len(X)"),
-    ("(total / count).item()", "total / count"),
-)
+ADDED, END = ("loss.detach() * len(X)", "loss * len(X)"), "(total / count).item()"
 adds = epoch.replacing(*ADDED)
-EARLY, SHOWN = (
-    "a number is read before the last of the",
-    "{}\n        print(f'{{count}}: {{loss}}')",
-)
-PLAIN = END[0], "total / count"
+NONE = "at the last step the graphs of", "earlier losses are still in memory"
+EARLY = "a number is read before the last of the"
 for reading in ("loss.item()", "float(loss)", "loss.detach().numpy()", "loss.tolist()"):
-    epoch.brings(EARLY, pytorch=(ADDED[0], f"{reading} * len(X)", END[0], "float(total / count)"))
+    epoch.brings(EARLY, pytorch=(ADDED[0], f"{reading} * len(X)", END, "float(total / count)"))
 for reading in ("float(loss)", "loss.numpy()", "np.asarray(loss)", "loss * bool(loss > 0)"):
     epoch.brings(EARLY, tensorflow=(ADDED[1], f"{reading} * len(X)"))
-adds(EARLY, SHOWN.format(ADDED[0]), "loss * len(X)\n        print(loss)")
+adds(EARLY, *(f"{each}\n        print(loss)" for each in ADDED))
 LISTED = """
     losses = [step(X, y, lr){} for X, y in batches]
     sizes = [len(X) for X, _ in batches]
     return float(np.average({}, weights=sizes))
 """
 READ = "[loss.item() for loss in losses]"
-epoch.brings("earlier losses are still in memory", pytorch=(ADDED[0], "loss * len(X)"))
-epoch.brings("earlier losses are still in memory", pytorch=LISTED.format("", READ))
+epoch.brings(NONE[1], pytorch=(ADDED[0], "loss * len(X)"))
+epoch.brings(NONE[1], pytorch=LISTED.format("", READ))
 MEAN = "count += len(X)", "count += 1"
 epoch.brings(
     "is the mean of the batches' losses",
     pytorch=(ADDED[0], "loss.detach()", *MEAN),
     tensorflow=(ADDED[1], "loss", *MEAN),
 )
-ends = epoch.replacing(END[0], f"float({END[1]})")
+ends = epoch.replacing(END, "float(total / count)")
 ends("is a sum", "total.item()", "float(total)")
 ends("is the loss of the last batch", "loss.item()", "float(loss)")
 ends("has the right shape and dtype, but wrong", "(total / 8).item()", "float(total / 8)")
-ends("must return a Python float; it returns a `", END[1], END[1])
-epoch.brings(
-    "with X, y and `lr`, for each batch once, in order", both=("batches:", "batches[::-1]:")
-)
-epoch.brings("with X, y and `lr`, for each batch once, in order", both=("y, lr)", "y, 0.1)"))
-epoch.brings("for each batch once, in order", both=("batches:", "batches * 2:"))
-epoch.cannot(
-    "tensorflow", "at the last step the graphs of", "earlier losses", why="no tape, no graph"
-)
+ends("must return a Python float; it returns a `", "total / count", "total / count")
+for old, new in (
+    ("batches:", "batches[::-1]:"),
+    ("y, lr)", "y, 0.1)"),
+    ("batches:", "batches * 2:"),
+):
+    epoch.brings("with X, y and `lr`, for each batch once, in order", both=(old, new))
+epoch.cannot("tensorflow", *NONE, why="without a tape there is no graph")
 epoch.right(pytorch=LISTED.format(".detach()", READ), tensorflow=LISTED.format("", "losses"))
 epoch.right(
-    pytorch=(ADDED[0], "loss.data * X.shape[0]", END[0], "float(total) / count"),
+    pytorch=(ADDED[0], "loss.data * X.shape[0]", END, "float(total) / count"),
     tensorflow="""
         mean = keras.metrics.Mean()
         for X, y in batches:
@@ -206,21 +202,11 @@ evaluation.brings(
         return float(sum(shares) / 2)
     """,
 )
-evaluation.brings(
-    "there is memory for any number",
-    pytorch=(PARTS, "[X], [y]"),
-    tensorflow=(LOGITS, "model(X).numpy()"),
-)
-evaluation.brings(
-    "at most 50 do",
-    pytorch=(PARTS, "X.split(32), y.split(32)"),
-    tensorflow=("batch_size=50, ", ""),
-)
-evaluation.brings(
-    "at most 50 do",
-    pytorch=(PARTS, "X.split(1), y.split(1)"),
-    tensorflow=(LOGITS, "np.stack([model(image[None])[0] for image in X])"),
-)
+few = evaluation.replacing(PARTS, LOGITS)
+few("there is memory for any number", "[X], [y]", "model(X).numpy()")
+few("at most 50 do", "X.split(32), y.split(32)", LOGITS.replace("batch_size=50, ", ""))
+ALONE = "np.stack([model(image[None])[0] for image in X])"
+few("at most 50 do", "X.split(1), y.split(1)", ALONE)
 evaluation.brings("record a graph", pytorch=(MODE, "torch.enable_grad()"))
 evaluation.brings("not in training mode any more", pytorch=("model.train()", ""))
 evaluation.cannot(
