@@ -14,7 +14,7 @@ once.brings(
     tensorflow=(CACHE, "", "images.batch(32)", "images.batch(32).prefetch(2)"),
 )
 once.brings(
-    "has the same augmented images",
+    "comes in more than one epoch",
     pytorch=(KNOWN, "functools.cache(lambda path: augment(decode(path)))", READ, "known(path)"),
     tensorflow=(CACHE, "", IMAGES, f"{IMAGES}.cache()"),
 )
