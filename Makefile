@@ -12,7 +12,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP JUPYTER_PATH MPLBACKEND
 
 .DEFAULT_GOAL := help
 .PHONY: help env lab test doctor update lock outputs exercises sync lint format new-lesson bench \
-	pictures chromium clean
+	pictures measure chromium clean
 
 help: ## list these commands
 	@echo "The same network in PyTorch and in TensorFlow. Start with: make lab"
@@ -66,6 +66,9 @@ bench: env ## what each lesson and each stage of the tests costs, in seconds; LE
 
 pictures: env ## take the lessons' pictures of TensorBoard and Visdom again, in Chromium; LESSON=05
 	@$(RUN) -m paired.authors.pictures $(LESSON_OPTION)
+
+measure: env ## take the times again that lessons show, minutes of CPU on a quiet machine; LESSON=08
+	@$(RUN) -m paired.authors.measure $(LESSON_OPTION)
 
 lock: ## resolve env/requirements.in into the locks; UPGRADE=1: to the newest versions
 	@"$(PYTHON)" env/lock.py $(if $(UPGRADE),--upgrade)

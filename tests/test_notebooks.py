@@ -130,6 +130,7 @@ def test_outputs_are_stored_and_a_second_run_changes_no_byte(tmp_path):
             ("hidden", "3 + 4;"),
             ("timing", "time.time()", "nbval-ignore-output"),
             ("meant", "1 / 0", "raises-exception"),
+            ("own", "time.time()", "own-times"),
             ("record", record.format(half=half)),
             ("compare", "sorted(os.listdir())", "twin"),
         )
@@ -140,7 +141,8 @@ def test_outputs_are_stored_and_a_second_run_changes_no_byte(tmp_path):
     notebook = nbformat.reads(first[0].decode(), 4)
     cells = {cell.id: cell for cell in notebook.cells}
 
-    assert [cell.execution_count for cell in notebook.cells] == [1, 2, 3, 4, 5, 6, 7]
+    assert [cell.execution_count for cell in notebook.cells] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert cells["own"].outputs == [], "nobody else's times"
     assert cells["setup"].source.endswith('print("one")'), "formatted"
     assert cells["setup"].outputs[0].text == "one\n", "nbval does not see what C code writes"
     assert "image/png" in cells["figure"].outputs[0].data

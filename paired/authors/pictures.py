@@ -5,27 +5,21 @@ asked for; the browser refuses it, and the picture fails.
 """
 
 import argparse
-import datetime
 import io
-import json
 import pathlib
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
-from importlib import metadata
 
-from paired import course, dashboards, events
+from paired import course, dashboards
 from paired.authors import files
 from paired.authors.browser import PictureError, chromium, labs, offline_page, refuse
 
 FOLDER = course.ROOT / "notebooks"
 COLOURS = 48  # of a picture: pages have few, and a small file is fetched sooner
 MILLISECONDS = 60_000  # that a page may take to show what it should
-# How long TensorBoard's page is left alone: it can look every 30 s, if that is switched on.
-_PATIENCE_SECONDS = 40
 
 
 def run_until(notebook: pathlib.Path, last: str, before: str = "") -> None:
@@ -185,54 +179,6 @@ def tensorboard_06(browser) -> None:
             columns[2].append(_tensorboard_graph(page, server, network))
             refuse(page)
     save("06_visualising/tensorboard", beside(columns), colours=256)
-    _remember_delays("TensorBoard", "tensorboard", browser, _tensorboard_delays(browser))
-
-
-def _tensorboard_delays(browser) -> dict[str, object]:
-    """How long a logged point takes to the page: by itself, and while its reload button is used."""
-    events.keep_tensorflow_out()
-    from tensorboard.compat.proto import event_pb2, summary_pb2
-    from tensorboard.summary.writer.event_file_writer import EventFileWriter
-
-    with tempfile.TemporaryDirectory() as folder:
-        writer = EventFileWriter(folder)
-
-        def log(step: int) -> None:
-            value = summary_pb2.Summary.Value(tag="loss", simple_value=step % 3)
-            summary = summary_pb2.Summary(value=[value])
-            writer.add_event(event_pb2.Event(step=step, wall_time=time.time(), summary=summary))
-            writer.flush()
-
-        for step in range(3):
-            log(step)
-        with dashboards.TensorBoard(folder) as server, offline_page(browser, 1100, 900) as page:
-            page.goto(f"{server.url}#timeseries")
-            card = page.locator("scalar-card")
-            card.wait_for(timeout=MILLISECONDS)
-            page.add_style_tag(content="mat-spinner { display: none !important }")
-            page.wait_for_timeout(3000)
-
-            def delay(step: int, seconds: float, reload: bool) -> float | None:
-                before, began = card.screenshot(), time.monotonic()
-                log(step)
-                while time.monotonic() - began < seconds:
-                    if reload:
-                        page.locator(".reload-button").first.click()
-                    page.wait_for_timeout(100)
-                    if card.screenshot() != before:
-                        return round(time.monotonic() - began, 1)
-                return None
-
-            alone = delay(3, _PATIENCE_SECONDS, reload=False)
-            page.locator(".reload-button").first.click()
-            page.wait_for_timeout(6000)
-            pressed = []
-            for step in range(4, 10):
-                pressed.append(delay(step, MILLISECONDS / 1000, reload=True))
-                page.wait_for_timeout(700 * (step - 3))  # at another point between two looks
-            refuse(page)
-    found = {"seconds by itself": alone and [alone], "waited": _PATIENCE_SECONDS}
-    return found | {"seconds with its reload button": pressed}
 
 
 def visdom_06(browser) -> None:
@@ -245,51 +191,6 @@ def visdom_06(browser) -> None:
         page.wait_for_timeout(3000)  # the graph's nodes have found their places
         save("06_visualising/visdom", page.screenshot(), colours=256)
         refuse(page)
-    _remember_delays("Visdom", "visdom", browser, _visdom_delays(browser))
-
-
-# In the page: promises the time, in milliseconds, of the frame after a line's change.
-_DRAWN = """() => {
-    const drawn = () => document.querySelector('.scatterlayer path.js-line').getAttribute('d');
-    const before = drawn();
-    window.seen = new Promise(resolve => {
-        const look = () => drawn() === before
-            ? requestAnimationFrame(look)
-            : requestAnimationFrame(() => resolve(Date.now()));
-        look();
-    });
-}"""
-
-
-def _visdom_delays(browser) -> dict[str, object]:
-    """How long a point of a line takes from the call to the page."""
-    with tempfile.TemporaryDirectory() as folder, dashboards.Visdom(folder) as server:
-        vis = server.client("delay")
-        vis.line([0.0, 1.0], [0, 1], win="loss")
-        with offline_page(browser) as page:
-            page.goto(f"{server.url}env/delay")
-            line = page.locator(".scatterlayer path.js-line")
-            line.wait_for(state="attached", timeout=MILLISECONDS)
-            page.wait_for_timeout(2000)
-            seconds = []
-            for step in range(2, 12):
-                page.evaluate(_DRAWN)
-                began = time.time()
-                vis.line([float(step % 3)], [step], win="loss", update="append")
-                seconds.append(round(page.evaluate("window.seen") / 1000 - began, 3))
-                page.wait_for_timeout(300)
-            refuse(page)
-    return {"seconds by itself": seconds}
-
-
-def _remember_delays(tool: str, distribution: str, browser, delays: dict[str, object]) -> None:
-    """Keep what was measured in `latency.json`, with the date and the versions."""
-    path = FOLDER / "06_visualising" / "latency.json"
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    about = {"date": f"{datetime.date.today()}", "version": metadata.version(distribution)}
-    known[tool] = about | {"Chromium": browser.version} | delays
-    path.write_text(json.dumps(dict(sorted(known.items())), indent=2) + "\n", encoding="utf-8")
-    print(f"{files.relative(path)}: {tool}", flush=True)
 
 
 def pair_04(browser) -> None:

@@ -94,6 +94,16 @@ def untouched(notebook: Notebook) -> Said:
 
 
 @rule("notebooks", "solutions", committed=True)
+def own_times(notebook: Notebook) -> Said:
+    """What is measured where the cell runs is nobody else's: it is not stored, nor compared."""
+    for cell in notebook.code:
+        if "own-times" in cell.tags and cell.outputs:
+            yield cell.id, "is tagged `own-times` and has outputs: run `make outputs`."
+        if "own-times" in cell.tags and "nbval-ignore-output" not in cell.tags:
+            yield cell.id, "is tagged `own-times`: tag it `nbval-ignore-output` as well."
+
+
+@rule("notebooks", "solutions", committed=True)
 def clean_outputs(notebook: Notebook) -> Said:
     """No warnings, no error that is not meant, nothing that another run shows differently."""
     for cell in notebook.code:

@@ -18,8 +18,8 @@ FURTHER = {"words": 500, "lines of code": 80}
 MEDIAN = 10
 TAGS = {
     "shared", "parity", "one-sided", "compare", "gpu", "slow", "twin", "task", "check", "hints",
-    "rounding", "solution-only", "nbval-ignore-output", "nbval-check-output", "nbval-skip",
-    "raises-exception",
+    "rounding", "solution-only", "own-times", "nbval-ignore-output", "nbval-check-output",
+    "nbval-skip", "raises-exception",
 }  # fmt: skip
 # Tags of cells that may name the other framework.
 COMPARING = {"compare", "hints", "one-sided", "shared", "twin"}
