@@ -25,11 +25,9 @@ from paired.authors.browser import PictureError, chromium, offline_page, refuse
 
 FOLDER = course.ROOT / "notebooks"
 MILLISECONDS = 60_000  # that a page may take to show what it should
-# How long TensorBoard's page is left alone: it can look every 30 s, if that is switched on.
-_PATIENCE_SECONDS = 40
+_PATIENCE_SECONDS = 40  # for TensorBoard's page, which can look every 30 s, if that is switched on
 ROUNDS = 7
 NOISE = 25  # turns for the picture of a busy machine
-BUSY = "while True: pass"
 
 
 def machine() -> dict[str, object]:
@@ -125,6 +123,7 @@ _DRAWN = """() => {
             ? requestAnimationFrame(look)
             : requestAnimationFrame(() => resolve(Date.now()));
         look();
+        setTimeout(() => resolve(0), 60000);
     });
 }"""
 
@@ -144,7 +143,9 @@ def _visdom(browser) -> dict[str, object]:
                 page.evaluate(_DRAWN)
                 began = time.time()
                 vis.line([float(step % 3)], [step], win="loss", update="append")
-                seconds.append(round(page.evaluate("window.seen") / 1000 - began, 3))
+                if not (seen := page.evaluate("window.seen")):
+                    raise PictureError("Visdom's page has not drawn a point within a minute.")
+                seconds.append(round(seen / 1000 - began, 3))
                 page.wait_for_timeout(300)
             refuse(page)
     return {"seconds by itself": seconds}
@@ -262,7 +263,7 @@ def _summary(first: dict, turns: list[dict], wall: bool) -> dict[str, float]:
 @contextlib.contextmanager
 def _busy() -> Iterator[None]:
     """Two processes beside that never rest."""
-    processes = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(2)]
+    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
     try:
         yield
     finally:
