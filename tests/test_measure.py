@@ -2,17 +2,28 @@
 
 import datetime
 import json
+import runpy
+import types
 
 from paired.authors import measure
 
 import pytest
 
-RACES = measure.FOLDER / "08_speed" / "measured.json"
+
+@pytest.fixture(scope="module")
+def race():
+    """Lesson 08's program."""
+    return types.SimpleNamespace(**runpy.run_path(str(measure.programs()["08"])))
+
+
+def record_of(number):
+    path = measure.programs()[number]
+    name = runpy.run_path(str(path))["RECORD"]
+    return json.loads(path.with_name(name).read_text(encoding="utf-8"))
 
 
 def test_delays_that_lesson_06_prints_say_when_and_with_what_they_were_measured():
-    record = measure.FOLDER / "06_visualising" / "latency.json"
-    known = json.loads(record.read_text(encoding="utf-8"))
+    known = record_of("06")
     assert list(known) == ["TensorBoard", "Visdom"]
     for about in known.values():
         datetime.date.fromisoformat(about["date"])
@@ -23,29 +34,28 @@ def test_delays_that_lesson_06_prints_say_when_and_with_what_they_were_measured(
     assert all(0 < seconds < 30 for seconds in pressed)
 
 
-def test_each_contestant_takes_one_turn_in_a_round_and_the_order_changes():
+def test_each_contestant_takes_one_turn_in_a_round_and_the_order_changes(race):
     names = [f"runner {n}" for n in range(10)]
-    orders = [measure.rotated(names, n) for n in range(measure.ROUNDS)]
+    orders = [race.rotated(names, n) for n in range(race.ROUNDS)]
     assert all(sorted(order) == sorted(names) for order in orders)
-    assert len({tuple(order) for order in orders}) == measure.ROUNDS
-    assert len({order[0] for order in orders}) > measure.ROUNDS / 2
+    assert len({tuple(order) for order in orders}) == race.ROUNDS
+    assert len({order[0] for order in orders}) > race.ROUNDS / 2
 
 
-def test_the_record_of_lesson_08_says_where_it_was_made_and_is_summed_up_right():
-    record = json.loads(RACES.read_text(encoding="utf-8"))
+def test_the_record_of_lesson_08_says_where_it_was_made_and_is_summed_up_right(race):
+    record = record_of("08")
     datetime.date.fromisoformat(record["machine"]["date"])
     assert set(record["machine"]) == {*measure.machine(), "load"}
-    assert record["summary"] == measure.summary(record["races"])
-    assert list(record["races"]) == list(measure.RACERS)
-    for framework in measure.MODES:
-        own = measure.contestants(framework, "folder")
+    assert record["summary"] == race.summary(record["races"])
+    assert list(record["races"]) == list(race.RACERS)
+    for framework in race.MODES:
+        own = race.contestants(framework, "folder")
         labels = {" ".join(str(part) for part in each if part != "folder") for each in own}
         assert labels <= set(record["races"][framework])
 
 
-def test_a_program_that_ends_is_said_to_have_ended(monkeypatch, tmp_path):
-    monkeypatch.setattr(measure, "FOLDER", tmp_path)
-    racer = measure.Racer("pytorch", "1", "1", str(tmp_path))
-    with pytest.raises(measure.PictureError, match="has ended: \\('mode', 'mlp'\\)"):
-        racer.turn(("mode", "mlp"))
+def test_a_program_that_ends_is_said_to_have_ended(race, tmp_path):
+    racer = race.Racer("pytorch", "1", "1", str(tmp_path))
+    with pytest.raises(measure.PictureError, match="has ended: \\('nonsense',\\)"):
+        racer.turn(("nonsense",))
     racer.close()

@@ -25,7 +25,9 @@ def noise(measured: Mapping) -> None:
     lows, highs = zip(*(ax.get_xlim() for ax in axes), strict=True)
     for ax in axes:
         ax.set_xlim(min(lows), max(highs))
-        ticks = [tick for tick in (10, 20, 50, 100, 200, 500, 1000) if min(lows) < tick < max(highs)]
+        ticks = [
+            tick for tick in (10, 20, 50, 100, 200, 500, 1000) if min(lows) < tick < max(highs)
+        ]
         ax.set_xticks(ticks, ticks)
         ax.minorticks_off()
     plt.show()
