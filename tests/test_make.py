@@ -35,7 +35,7 @@ COMMANDS = {
     "test": ("LESSON=99", 2, NO_LESSON),
     "bench": ("LESSON=99", 2, NO_LESSON),
     "pictures": ("LESSON=99", 2, "Lesson '99' has no pictures"),
-    "measure": ("LESSON=99", 2, "Lesson '99' shows no times; these do: 06, 08."),
+    "measure": ("LESSON=99", 2, "Lesson '99' shows no times; these do: none."),
     "update": ("", 2, "git"),
     # It imports both frameworks, and runs in lesson 07.
     "doctor": ("--dry-run JSON=1", 0, "-m paired.machine.doctor --json"),

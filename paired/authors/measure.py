@@ -49,10 +49,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--lesson", default="", help="its number, such as 08; else all")
     lesson = parser.parse_args(arguments).lesson
     every = programs()
+    known = ", ".join(every) or "none"
     wanted = [path for number, path in every.items() if number.startswith(lesson[:2])]
     try:
         if not wanted:
-            raise PictureError(f"Lesson {lesson!r} shows no times; these do: {', '.join(every)}.")
+            raise PictureError(f"Lesson {lesson!r} shows no times; these do: {known}.")
         for path in wanted:
             program = runpy.run_path(str(path))
             record = path.with_name(program["RECORD"])
