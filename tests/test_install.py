@@ -82,6 +82,7 @@ def test_killed_installation_is_waited_for_and_then_made_again(root):
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         variables = {"PIP_RETRIES": "0", "PIP_INDEX_URL": address, "PIP_NO_INDEX": ""}
         first = start(root, **variables)
+        silent.settimeout(60)  # where it ends before that, as on a full disk, the test fails
         connection = silent.accept()[0]  # pip has begun, and waits for an answer
         os.kill(first.pid, signal.SIGKILL)
         second = start(root)
