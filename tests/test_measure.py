@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import pathlib
 import runpy
 import types
 
@@ -10,20 +11,23 @@ from paired.authors import measure
 import pytest
 
 
+def program(number):
+    """What measures for a lesson."""
+    return types.SimpleNamespace(**runpy.run_path(str(measure.programs()[number])))
+
+
+def record_of(program):
+    path = pathlib.Path(program.__file__).with_name(program.RECORD)
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 @pytest.fixture(scope="module")
 def race():
-    """Lesson 08's program."""
-    return types.SimpleNamespace(**runpy.run_path(str(measure.programs()["08"])))
-
-
-def record_of(number):
-    path = measure.programs()[number]
-    name = runpy.run_path(str(path))["RECORD"]
-    return json.loads(path.with_name(name).read_text(encoding="utf-8"))
+    return program("08")
 
 
 def test_delays_that_lesson_06_prints_say_when_and_with_what_they_were_measured():
-    known = record_of("06")
+    known = record_of(program("06"))
     assert list(known) == ["TensorBoard", "Visdom"]
     for about in known.values():
         datetime.date.fromisoformat(about["date"])
@@ -43,7 +47,7 @@ def test_each_contestant_takes_one_turn_in_a_round_and_the_order_changes(race):
 
 
 def test_the_record_of_lesson_08_says_where_it_was_made_and_is_summed_up_right(race):
-    record = record_of("08")
+    record = record_of(race)
     datetime.date.fromisoformat(record["machine"]["date"])
     assert set(record["machine"]) == {*measure.machine(), "load"}
     assert record["summary"] == race.summary(record["races"])
@@ -54,8 +58,10 @@ def test_the_record_of_lesson_08_says_where_it_was_made_and_is_summed_up_right(r
         assert labels <= set(record["races"][framework])
 
 
-def test_a_program_that_ends_is_said_to_have_ended(race, tmp_path):
+def test_a_program_that_ends_is_said_to_have_ended(monkeypatch, race, tmp_path):
+    elsewhere = str(tmp_path / "measure.py")  # where there is no program to race
+    monkeypatch.setitem(race.Racer.__init__.__globals__, "__file__", elsewhere)
     racer = race.Racer("pytorch", "1", "1", str(tmp_path))
-    with pytest.raises(measure.PictureError, match="has ended: \\('nonsense',\\)"):
-        racer.turn(("nonsense",))
+    with pytest.raises(measure.PictureError, match="has ended: \\('mode', 'mlp'\\)"):
+        racer.turn(("mode", "mlp"))
     racer.close()

@@ -6,15 +6,9 @@ import time
 from importlib import metadata
 
 from paired import dashboards, events
-from paired.authors.browser import (
-    PictureError,
-    chromium,
-    offline_page,
-    refuse,
-)
+from paired.authors.browser import MILLISECONDS, PictureError, chromium, offline_page, refuse
 
 RECORD = "latency.json"
-MILLISECONDS = 60_000  # that a page may take to show what it should
 _PATIENCE_SECONDS = 40  # for TensorBoard's page, which can look every 30 s, if that is switched on
 
 
@@ -22,14 +16,8 @@ def measure() -> dict[str, dict]:
     """For each tool, seconds from the call to the page."""
     record = {}
     with chromium() as browser:
-        for tool, measured in {
-            "TensorBoard": _tensorboard,
-            "Visdom": _visdom,
-        }.items():
-            about = {
-                "date": f"{datetime.date.today()}",
-                "version": metadata.version(tool.lower()),
-            }
+        for tool, measured in {"TensorBoard": _tensorboard, "Visdom": _visdom}.items():
+            about = {"date": f"{datetime.date.today()}", "version": metadata.version(tool.lower())}
             record[tool] = about | {"Chromium": browser.version} | measured(browser)
     return record
 
@@ -51,10 +39,7 @@ def _tensorboard(browser) -> dict[str, object]:
 
         for step in range(3):
             log(step)
-        with (
-            dashboards.TensorBoard(folder) as server,
-            offline_page(browser, 1100, 900) as page,
-        ):
+        with dashboards.TensorBoard(folder) as server, offline_page(browser, 1100, 900) as page:
             page.goto(f"{server.url}#timeseries")
             card = page.locator("scalar-card")
             card.wait_for(timeout=MILLISECONDS)
@@ -80,10 +65,7 @@ def _tensorboard(browser) -> dict[str, object]:
                 pressed.append(delay(step, MILLISECONDS / 1000, reload=True))
                 page.wait_for_timeout(700 * (step - 3))  # at another point between two looks
             refuse(page)
-    found = {
-        "seconds by itself": alone and [alone],
-        "waited": _PATIENCE_SECONDS,
-    }
+    found = {"seconds by itself": alone and [alone], "waited": _PATIENCE_SECONDS}
     return found | {"seconds with its reload button": pressed}
 
 
@@ -103,10 +85,7 @@ _DRAWN = """() => {
 
 def _visdom(browser) -> dict[str, object]:
     """From the call to the page."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        dashboards.Visdom(folder) as server,
-    ):
+    with tempfile.TemporaryDirectory() as folder, dashboards.Visdom(folder) as server:
         vis = server.client("delay")
         vis.line([0.0, 1.0], [0, 1], win="loss")
         with offline_page(browser) as page:

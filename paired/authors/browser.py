@@ -21,6 +21,7 @@ _SWITCHES = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+MILLISECONDS = 60_000  # that a page may take to show what it should
 # `make lab` on another folder than the checkout.
 _LAB = """
 import pathlib, sys

@@ -38,7 +38,10 @@ def machine() -> dict[str, object]:
 
 
 def programs() -> dict[str, pathlib.Path]:
-    """What measures for a lesson, by its number: `measure.py` in its folder."""
+    """What measures for a lesson, by its number: `measure.py` in its folder.
+
+    It defines `RECORD`, the name of a file beside it, and `measure()`, which returns its content.
+    """
     found = (course.ROOT / "notebooks").glob("[0-9][0-9]_*/measure.py")
     return {path.parent.name[:2]: path for path in sorted(found)}
 

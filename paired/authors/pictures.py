@@ -15,11 +15,17 @@ from collections.abc import Callable
 
 from paired import course, dashboards
 from paired.authors import files
-from paired.authors.browser import PictureError, chromium, labs, offline_page, refuse
+from paired.authors.browser import (
+    MILLISECONDS,
+    PictureError,
+    chromium,
+    labs,
+    offline_page,
+    refuse,
+)
 
 FOLDER = course.ROOT / "notebooks"
 COLOURS = 48  # of a picture: pages have few, and a small file is fetched sooner
-MILLISECONDS = 60_000  # that a page may take to show what it should
 
 
 def run_until(notebook: pathlib.Path, last: str, before: str = "") -> None:
