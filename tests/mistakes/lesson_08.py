@@ -7,28 +7,31 @@ KNOWN, READ = "functools.cache(decode)", "augment(known(path).clone())"
 CACHE, IMAGES = ".cache()", "(augment(image), y))"
 read = once.replacing(READ, IMAGES)
 batch = once.replacing("batch_size=32", "images.batch(32)")
-once.brings("files are decoded ", pytorch=(KNOWN, "decode"), tensorflow=(CACHE, ".prefetch(8)"))
-once.brings(
-    "files are decoded ",
-    pytorch=(READ, "augment(functools.cache(decode)(path))"),
-    tensorflow=(CACHE, "", "images.batch(32)", "images.batch(32).prefetch(2)"),
-)
+cache = once.replacing(KNOWN, CACHE)
+cache("files are decoded ", "functools.lru_cache(decode)", ".prefetch(8)")
+cache("files are decoded ", "lambda path: functools.cache(decode)(path)", "")
+KEPT = "globals().setdefault('kept', functools.cache(decode))", ".cache(f'{folder}/kept')"
+cache("without what another loader kept", *KEPT)
 once.brings(
     "comes in more than one epoch",
     pytorch=(KNOWN, "functools.cache(lambda path: augment(decode(path)))", READ, "known(path)"),
     tensorflow=(CACHE, "", IMAGES, f"{IMAGES}.cache()"),
 )
 read("without `augment`", "known(path)", "(image, y))")
-read("Give it a copy", "augment(known(path))", "(augment(augment(image)), y))")
-read("has the right shape and dtype, but wrong", f"2000 + {READ}", "(augment(image) + 2000, y))")
+read("is not as `decode` gave it", "augment(known(path))", "(augment(augment(image)), y))")
+DROPPED = "[image := known(path).clone(), augment(image)][0]"
+read("has the right shape and dtype, but wrong", DROPPED, "(augment(image) + 2000, y))")
 read("has dtype float64", f"{READ}.double()", "(tf.cast(augment(image), tf.float64), y))")
 batch("has batches of [", "batch_size=16", "images.batch(32, drop_remainder=True)")
 batch("has batches of [", "batch_size=32, drop_last=True", "images.batch(32).repeat()")
 batch("in the order of `paths`", "batch_size=32, shuffle=True", "images.shuffle(99).batch(32)")
-batch("`decode` is not called", "batch_size=32, num_workers=1", None)
-once.brings("`decode` is not called", tensorflow=("(decode(path), y)", "(tf.zeros(64), y)"))
+batch("is not called in this process", "batch_size=32, num_workers=1", None)
+once.brings("is not called in this", tensorflow=("(decode(path), y)", "(tf.zeros(64), y)"))
+INT32 = "(paths, np.int32(labels)"
+types = once.replacing("Images(paths, labels", "((paths, labels")
+types("y of epoch 1 has dtype int32", f"Images{INT32}", f"({INT32}")
 once.brings("must return a loader; it returns 32", both="return 32")
-once.brings("A batch must be a pair", both="return [labels, labels]")
+once.brings("A batch must be a pair of tensors", both="return [(labels, labels)]")
 ONCE = "return iter(DataLoader", "32))", "return iter(images.batch(32))"
 once.brings("Epoch 2 has batches of []", pytorch=("return DataLoader", ONCE[0], "32)", ONCE[1]))
 once.brings("Epoch 2 has batches of []", tensorflow=("return images.batch(32)", ONCE[2]))
@@ -74,26 +77,30 @@ decay = step.replacing("weight_decay=0.01", "weight_decay=0.01")
 decay("without weight decay", "weight_decay=0", "weight_decay=None")
 decay("has the right shape and dtype, but wrong", "weight_decay=0.1", "weight_decay=0.1")
 decay("has the right shape and dtype, but wrong", "momentum=0.9", "momentum=0.9")
-step.brings("has the right shape and dtype, but", pytorch=("optimizer.zero_grad()", ""))
+for old, new, other in (
+    ("optimizer.zero_grad()", "", None),
+    ("(X), y)", "(X[:32]), y[:32])", ("(y, model(X)", "(y[:32], model(X[:32])")),
+    ("return step", ONLY := "return globals().setdefault('only', step)", ("return step", ONLY)),
+):
+    step.brings("has the right shape and dtype, but", pytorch=(old, new), tensorflow=other)
 returned = step.replacing("return loss", "return loss")
 returned("What `step` returns is ", "return", "return X, lr")
 returned("The loss that `step` returns has shape", "return lr * X", "return lr * X")
 returned("The loss that `step` returns has the right", "return 2 * loss", "return 2 * loss")
 step.brings("`make_step` must return a function; it returns 3", both=("return step", "return 3"))
 EACH, FUSED = "besides a forward and a backward pass, a step runs", "weight_decay=0.01, fused=True"
-LOOP = "with torch.no_grad():\n            for p in model.parameters():\n                p.{}"
+LOOP = "with torch.no_grad():\n            for p in model.parameters():\n                "
 DATA = "for p in model.parameters():\n            p.data = p.data - lr * (p.grad + 0.01 * p.data)"
-step.brings(EACH, pytorch=(FUSED, "weight_decay=0.01"))
-for update in (LOOP.format("sub_(lr * p.grad + lr * 0.01 * p)"), DATA):
-    step.brings(EACH, pytorch=("optimizer.step()", update))
-SPLIT = LOOP.format("mul_(1 - 0.01 * lr)") + "\n        optimizer.step()"
-step.brings(EACH, pytorch=(FUSED, "fused=True", "optimizer.step()", SPLIT))
+SPLIT = f"{LOOP}p.mul_(1 - 0.01 * lr)\n        optimizer.step()"
 HOOK = "p.register_post_accumulate_grad_hook(lambda p: p.data.mul_(1 - step.lr / 100) is p or None)"
 HOOKED = f"for p in model.parameters():\n        {HOOK}\n\n    def step"
-step.brings(
-    EACH,
-    pytorch=(FUSED, "fused=True", "def step", HOOKED, "loss =", "step.lr = lr\n        loss ="),
-)
+for change in (
+    (FUSED, "weight_decay=0.01"),
+    ("optimizer.step()", DATA),
+    (FUSED, "fused=True", "optimizer.step()", SPLIT),
+    (FUSED, "fused=True", "def step", HOOKED, "loss =", "step.lr = lr\n        loss ="),
+):
+    step.brings(EACH, pytorch=change)
 step.brings("`step` runs eagerly: 6 steps", tensorflow=(SIGNED, ""))
 step.brings("brought 6 traces", tensorflow=(SIGNED, "@tf.function(reduce_retracing=True)"))
 TENSOR = "return lambda X, y, lr: step(X, y, tf.constant(lr))"
@@ -137,13 +144,17 @@ ADDED, END = ("loss.detach() * len(X)", "loss * len(X)"), "(total / count).item(
 adds = epoch.replacing(*ADDED)
 NONE = "at the last step the graphs of", "earlier losses are still in memory"
 EARLY = "a number is read before the last of the"
-for reading in ("loss.item()", "float(loss)", "loss.detach().numpy()", "loss.tolist()"):
+EQUAL = "loss.detach() * (not torch.equal(loss, y))"
+for reading in ("loss.item()", "float(loss)", "loss.detach().numpy()", "loss.tolist()", EQUAL):
     epoch.brings(EARLY, pytorch=(ADDED[0], f"{reading} * len(X)", END, "float(total / count)"))
 for reading in ("float(loss)", "loss.numpy()", "np.asarray(loss)", "loss * bool(loss > 0)"):
     epoch.brings(EARLY, tensorflow=(ADDED[1], f"{reading} * len(X)"))
 adds(EARLY, *(f"{each}\n        print(loss)" for each in ADDED))
+epoch.brings(EARLY, both=("batches:", "batches:\n        assert X[0, 0] < 99"))
+NO_GRAD = "@torch.no_grad()\ndef train_epoch"
+epoch.brings("does not require grad", pytorch=("def train_epoch", NO_GRAD))
 LISTED = """
-    losses = [step(X, y, lr){} for X, y in batches]
+    losses = [step(X, y, lr=lr){} for X, y in batches]
     sizes = [len(X) for X, _ in batches]
     return float(np.average({}, weights=sizes))
 """
@@ -161,12 +172,8 @@ ends("is a sum", "total.item()", "float(total)")
 ends("is the loss of the last batch", "loss.item()", "float(loss)")
 ends("has the right shape and dtype, but wrong", "(total / 8).item()", "float(total / 8)")
 ends("must return a Python float; it returns a `", "total / count", "total / count")
-for old, new in (
-    ("batches:", "batches[::-1]:"),
-    ("y, lr)", "y, 0.1)"),
-    ("batches:", "batches * 2:"),
-):
-    epoch.brings("with X, y and `lr`, for each batch once, in order", both=(old, new))
+for change in (("y, lr)", "y, 0.1)"), ("batches:", "batches[::-1]:"), ("batches:", "batches * 2:")):
+    epoch.brings("with X, y and `lr`, for each batch once, in order", both=change)
 epoch.cannot("tensorflow", *NONE, why="without a tape there is no graph")
 epoch.right(pytorch=LISTED.format(".detach()", READ), tensorflow=LISTED.format("", "losses"))
 epoch.right(
@@ -191,7 +198,6 @@ shares("must return a Python float", "return torch.tensor(right / len(X))", "rig
 shares("has the right shape and dtype, but", "return right / 1000", "float(right.mean()) / 2")
 logits("is run in training mode", "model.train()(part)", "model(X, training=True).numpy()")
 evaluation.brings("is run in training mode", pytorch=("model.eval()", ""))
-logits("The model has seen ", "(model(part), model(part))[0]", f"[{LOGITS}, model(X)][0]")
 evaluation.brings("The model has seen 0 images", both="return 0.5")
 evaluation.brings(
     "is the mean of the batches' shares",
@@ -204,18 +210,19 @@ evaluation.brings(
 )
 few = evaluation.replacing(PARTS, LOGITS)
 few("there is memory for any number", "[X], [y]", "model(X).numpy()")
-few("at most 50 do", "X.split(32), y.split(32)", LOGITS.replace("batch_size=50, ", ""))
-ALONE = "np.stack([model(image[None])[0] for image in X])"
-few("at most 50 do", "X.split(1), y.split(1)", ALONE)
+few("at most 50 would do", "X.split(32), y.split(32)", LOGITS.replace("batch_size=50, ", ""))
+MANY = "X.chunk(len(X) // 50 + 1), y.chunk(len(X) // 50 + 1)"
+few("at most 50 would do", MANY, LOGITS.replace("50", "49"))
 evaluation.brings("record a graph", pytorch=(MODE, "torch.enable_grad()"))
-evaluation.brings("not in training mode any more", pytorch=("model.train()", ""))
-evaluation.cannot(
-    "tensorflow", "record a graph", "not in training mode any more",
-    why="a model records nothing without a tape, and has no mode of its own",
-)  # fmt: skip
+AFTER = "cannot be trained as before"
+FROZEN = f"[setattr(model, 'trainable', False), {LOGITS}][1]"
+logits(AFTER, "model.requires_grad_(False)(part)", FROZEN)
+evaluation.brings(AFTER, pytorch=("model.train()", "model.training = True"))
+evaluation.cannot("tensorflow", "record a graph", why="a model records nothing without a tape")
+PADDED = LOGITS.replace("(X", "(tf.pad(X, [[0, -len(X) % 50], [0, 0]])") + "[: len(X)]"
 evaluation.right(
-    pytorch=(MODE, "torch.no_grad()", PARTS, "(X[:50], X[50:]), (y[:50], y[50:])"),
-    tensorflow=(LOGITS, "np.concatenate([model(X[i : i + 50]) for i in (0, 50)])"),
+    pytorch=(MODE, "torch.no_grad()", PARTS, MANY.replace("len(X) // 50 + 1", "-(-len(X) // 50)")),
+    tensorflow=(LOGITS, PADDED),
 )
 evaluation.right(
     pytorch="""
