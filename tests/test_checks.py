@@ -385,6 +385,8 @@ SETTINGS = {
 import torch
 from paired.checks import adapters
 adapter = adapters.PyTorch()
+mode = torch.inference_mode()
+mode.__enter__()
 torch.set_grad_enabled(False)
 torch.autograd.set_detect_anomaly(True)
 torch.set_default_dtype(torch.float64)

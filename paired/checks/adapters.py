@@ -43,6 +43,9 @@ class PyTorch(Framework):
         if not (torch := sys.modules.get("torch")):
             return {}
         return {
+            "torch.is_inference_mode_enabled()": (
+                torch.is_inference_mode_enabled(), self._set_inference_mode
+            ),
             "torch.is_grad_enabled()": (torch.is_grad_enabled(), torch.set_grad_enabled),
             "torch.is_anomaly_enabled()": (
                 torch.is_anomaly_enabled(), torch.autograd.set_detect_anomaly
@@ -50,6 +53,10 @@ class PyTorch(Framework):
             "torch.get_default_dtype()": (torch.get_default_dtype(), torch.set_default_dtype),
             "torch.get_default_device()": (torch.get_default_device(), torch.set_default_device),
         }  # fmt: skip
+
+    def _set_inference_mode(self, on: bool) -> None:
+        self._mode = sys.modules["torch"].inference_mode(on)  # kept, or it ends
+        self._mode.__enter__()
 
     def layout(self, weight: np.ndarray) -> np.ndarray:
         """A weight (outputs, inputs) or (outputs, inputs, height, width) as a layer keeps it."""
