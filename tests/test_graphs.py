@@ -8,6 +8,7 @@ from paired.graphs import layout
 
 import matplotlib
 import matplotlib.pyplot as plt
+import onnx
 import pytest
 
 DIAMOND = graphs.Graph(
@@ -269,3 +270,30 @@ def test_a_graph_that_is_too_large_says_what_to_do():
     nodes = {f"{i}": graphs.Node(f"operation {i}", "operation") for i in range(121)}
     with pytest.raises(ValueError, match=r"has 121 nodes, .* five steps of a sequence"):
         graphs.draw(graphs.Graph(nodes, []))
+
+
+def test_an_onnx_file_is_read():
+    text = """<ir_version: 10, opset_import: ["" : 20]>
+    file (float[n,4] x) => (float[n,2] y)
+    <float[4,2] w = {1,2,3,4,5,6,7,8}, int64[2] shape = {-1,4}, float[1] unused = {0}>
+    {
+        flat = Reshape(x, shape)
+        product = MatMul(flat, w)
+        half = Clip(product, , product)
+        y = Add(half, half)
+    }"""
+    graph = graphs.of_onnx(onnx.parser.parse_model(text))
+    assert labels(graph) == [
+        ("(2,)", "Reshape"),
+        ("(4, 2)", "MatMul"),
+        ("Clip", "Add"),
+        ("Clip", "Add"),
+        ("MatMul", "Clip"),
+        ("MatMul", "Clip"),
+        ("Reshape", "MatMul"),
+        ("x", "Reshape"),
+    ]
+    kinds = {node.label: node.kind for node in graph.nodes.values()}
+    found = [kinds[label] for label in ("(2,)", "(4, 2)", "x", "Clip", "Add")]
+    assert found == ["constant", "parameter", "input", "operation", "output"]
+    graphs.draw(graph)

@@ -132,5 +132,33 @@ def of_tf(graph) -> Graph:
     return Graph(nodes, edges, frozenset(control))
 
 
+def of_onnx(model) -> Graph:
+    """The graph of an ONNX file, an `onnx.ModelProto`."""
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    outputs = {value.name for value in model.graph.output}
+    nodes, edges, makers = {}, [], {}
+    for value in model.graph.input:
+        nodes[value.name] = Node(value.name, "input", value)
+        makers[value.name] = value.name
+    for number, source in enumerate(model.graph.node):
+        key = f"{source.op_type}-{number}"
+        kind = "output" if outputs.intersection(source.output) else "operation"
+        for name in filter(None, source.input):  # an optional input that is left out has no name
+            if name not in makers:
+                nodes[name] = _weight(weights[name])
+                makers[name] = name
+            edges.append((makers[name], key))
+        nodes[key] = Node(source.op_type, kind, source)
+        makers.update(dict.fromkeys(source.output, key))
+    return Graph(nodes, edges)
+
+
+def _weight(tensor) -> Node:
+    """A tensor that an ONNX file holds, by its shape: a parameter if it is of a floating type."""
+    floating = tensor.data_type in (1, 10, 11, 16)  # float, float16, double, bfloat16
+    kind = "parameter" if floating else "constant"
+    return Node(str(tuple(tensor.dims)), kind, tensor)
+
+
 def _variables(graph) -> list:
     return [v for v in getattr(graph, "variables", ()) if hasattr(v, "handle")]

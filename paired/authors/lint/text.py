@@ -24,7 +24,8 @@ TAGS = {
 # Tags of cells that may name the other framework.
 COMPARING = {"compare", "hints", "one-sided", "shared", "twin"}
 WORDS = {"pytorch": r"(?i:pytorch|\btorch)\b", "tensorflow": r"(?i:tensorflow|\bkeras)\b|\btf\."}
-MODULES = {"pytorch": ("torch", "torchvision"), "tensorflow": ("tensorflow", "keras")}
+# Keras runs on PyTorch too: to a PyTorch half it is a word, not a framework.
+MODULES = {"pytorch": ("torch", "torchvision"), "tensorflow": ("tensorflow",)}
 # Names that a heading in sentence case capitalises, besides those with a capital inside.
 PROPER = {"Adam", "Chromium", "Jupyter", "Keras", "Nesterov", "Python", "Visdom"}
 _ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
