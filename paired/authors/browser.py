@@ -129,7 +129,9 @@ def labs() -> Iterator:
         def start(root: pathlib.Path, *arguments: str, **variables: str) -> Lab:
             command = [sys.executable, "-c", _LAB, root, *arguments]
             hidden = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
-            environment = {k: v for k, v in os.environ.items() if k not in hidden} | variables
+            environment = {k: v for k, v in os.environ.items() if k not in hidden}
+            # Its kernels' records are its own: the notebooks may be running elsewhere as well.
+            environment |= {"PAIRED_HOME": str(root)} | variables
             process = subprocess.Popen(
                 command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
             )
