@@ -239,25 +239,24 @@ def carry(framework, carry_in, carry_out) -> str:
     right, arrays = forward(images, *weights), framework.foreign(*weights)
     mistakes = misplaced(images, weights, framework.misread)
     mistakes["is as before: `carry_in` changes nothing."] = 0 * right
-    into, out = (framework.network([each * n for each in weights]) for n in (0, 1))
+    others = [each + 1 for each in weights]
+    into, out = framework.network([0 * each for each in weights]), framework.network(others)
     call(bound(carry_in, into), arrays=arrays)
     output = "After `{}` the network's output"
     close_to(output.format("carry_in"), framework.logits(into, images), right, mistakes=mistakes)
     names = "kernel", "bias", "dense kernel", "dense bias"
     carried = parts("carry_out", call(carry_out, model=out), *names)
-    plain = {"is transposed, and its inputs keep their order.": framework.own(*weights)[2].T}
-    for name, array, expected in zip(names, carried, arrays, strict=True):
+    plain = {"is transposed, and its inputs keep their order.": framework.own(*others)[2].T}
+    for name, array, expected in zip(names, carried, framework.foreign(*others), strict=True):
         name = f"The {name} that `carry_out` returns"
         if not isinstance(array, np.ndarray):
             raise Wrong(f"{name} is a `{type(array).__name__}`, no NumPy array.")
         close_to(name, array, expected, mistakes=plain)
-    close_to(output.format("carry_out"), framework.logits(out, images), right)
+    close_to(output.format("carry_out"), framework.logits(out, images), forward(images, *others))
     for name, model, given in ("carry_in", into, arrays), ("carry_out", out, carried):
         pairs = itertools.product(given, framework.memory(model))
-        refuse({
-            f"All is right, but after `{name}` an array and the network share memory: what changes "
-            "the one changes the other. Copy.": any(itertools.starmap(np.shares_memory, pairs)),
-        })  # fmt: skip
+        if any(itertools.starmap(np.shares_memory, pairs)):
+            raise Wrong(f"All is right, but `{name}` has to copy: network and array share memory.")
     return "Both ways the numbers arrive where they belong."
 
 

@@ -23,6 +23,8 @@ PT, TF = "new = kernel.transpose(3, 2, 0, 1)", "kernel = kernel.transpose(2, 3, 
 SWAP = (PT, "new = kernel.transpose(3, 2, 1, 0)"), (TF, "kernel = kernel.transpose(3, 2, 1, 0)")
 COPY, SET = "parameter.copy_(", "model.set_weights([kernel, bias, dense, dense_bias])"
 BACK = "return [kernel.transpose(2, 3, 1, 0), bias", "return [kernel.transpose(3, 2, 0, 1), bias"
+KEEP = [(each, f"{each}\n    carry_in.it = arrays") for each in (FIRST, LAST)]
+KEPT = "return carry_in.it; [0"
 ZERO = f"model[0].bias.data.zero_(); {BACK[0]}", f"model.weights[1].assign(-bias); {BACK[1]}"
 ORDER, KERNEL = "the dense layer's inputs are in another order", "of the convolution's kernel are"
 EINSUM = "np.einsum('{}', dense).reshape({})"
@@ -36,18 +38,17 @@ rows(
     (f"{IN} {VALUES}", *TWICE),
     (f"{IN} is as before", (COPY, "print("), (SET, "pass")),
     (f"The dense kernel {OUT} is transposed, and", *PLAIN[::-1]),
-    (f"The kernel {OUT} has shape (", *((each, "return [kernel, bias") for each in BACK)),
+    (f"The kernel {OUT} {VALUES}", (*KEEP[0], BACK[0], KEPT), (*KEEP[1], BACK[1], KEPT)),
     (f"The bias {OUT} is a `list`, no", *((each, f"{each}.tolist()") for each in BACK)),
     ("After `carry_out` the network's output", *zip(BACK, ZERO, strict=True)),
     ("dense kernel, dense bias); it returns 3", "return 3"),
-    ("`carry_in` an array and the network share", (f"{COPY}t", "parameter.set_(t"), None),
-    ("`carry_out` an array and the network share", (".copy()", ""), None),
+    ("`carry_in` has to copy: network", (f"{COPY}t", "parameter.set_(t"), None),
+    ("`carry_out` has to copy: network", (".copy()", ""), None),
     (RIGHT, (FIRST, EINSUM.format("pco->ocp", "outputs, -1")), (SET, ASSIGN)),
     (RIGHT, (PIXELS, "", FIRST, "dense.T", PT, CHANNELS_LAST), None),
     (RIGHT, None, (LAST, EINSUM.format("ocp->pco", "-1, outputs"))),
 )
-SHARE = "All is right, but after", "share memory: what", "changes the one"
-carry.cannot("tensorflow", *SHARE, why="Keras gives copies only")
+carry.cannot("tensorflow", "All is right", "has to copy:", why="Keras gives copies only")
 
 layout = Mistakes("layout")
 TURN, FLAT = ("[0, 3, 1, 2]> (images)", "[0, 3, 2, 1]> (images)"), ("Flatten (last)", "Flatten (a)")
