@@ -13,6 +13,7 @@ import os
 import pathlib
 import pickle
 import tempfile
+import textwrap
 from collections.abc import Callable, Iterator
 
 from paired.checks import adapters
@@ -188,8 +189,8 @@ def tried(name: str, function: Callable, *given):
     try:
         return function(*given)
     except Exception as error:
-        line = (str(error).strip() or type(error).__name__).splitlines()[0][:150]
-        raise Wrong(f"{name} refuses the file: {line}") from None
+        message = textwrap.shorten(str(error) or type(error).__name__, 200)
+        raise Wrong(f"{name} refuses the file: {message}") from None
 
 
 def drawn(wider: int) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -217,6 +218,7 @@ def misplaced(images: np.ndarray, weights: list, misread: Callable) -> dict[str,
     ]  # fmt: skip
     if images.shape[2] == images.shape[3]:
         faults.append(("height and width of the images are swapped", 0, images.swapaxes(2, 3)))
+        faults.append(("height and width swap before the flatten", 3, weights[2].swapaxes(2, 3)))
     for some in (some for n in (1, 2, 3) for some in itertools.combinations(faults, n)):
         given = [images, *weights]
         for _, place, array in some:
@@ -287,8 +289,9 @@ def layout(framework, write) -> str:
                 raise Wrong("`write` writes no file at `path`.")
             runtime = f"For images of shape {x.shape[1:]}, ONNX Runtime"
             logits = tried(runtime, run, path.read_bytes(), x)
-        mistakes = misplaced(images, weights, last_as_first)
-        close_to("The file's output", logits, forward(images, *weights), mistakes=mistakes)
+        mistakes, right = misplaced(images, weights, last_as_first), forward(images, *weights)
+        close_to("The file's output", logits, right, mistakes=mistakes)
+        close_to("After `write` the network's own output", framework.logits(model, images), right)
     return "Both places are right, and the file computes what the network computes."
 
 

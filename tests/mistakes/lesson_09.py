@@ -55,6 +55,7 @@ TURN, FLAT = ("[0, 3, 1, 2]> (images)", "[0, 3, 2, 1]> (images)"), ("Flatten (la
 W1 = ('"w1": w1', '"w1": w1.swapaxes(2, 3)'), ("transpose(3, 2, 0, 1)", "transpose(3, 2, 1, 0)")
 ALL = *TURN, "[0, 2, 3, 1]", "[0, 3, 2, 1]"
 SAVE, REFUSES = "save(nodes, arrays, path, shape)", "ONNX Runtime refuses the file: "
+SPOIL = f"{SAVE}; b1 += 1", f"{SAVE}; model.weights[1].assign(b1 + 1)"
 PERMUTED = (
     ('"w2": w2', '"w2": w2.reshape(len(b2), -1, len(b1)).swapaxes(1, 2).reshape(w2.shape)'),
     ('"w2": w2', '"w2": w2.reshape(-1, len(b1), len(b2)).swapaxes(0, 1).reshape(w2.shape)'),
@@ -65,10 +66,12 @@ rows(
     ("as if height and width of the images are swapped.", TURN),
     (f"as if {ORDER}, and height and width of the images are", TURN + FLAT),
     (f"as if height and width {KERNEL} swapped.", *W1),
+    ("as if height and width swap before the flatten.", ALL[2:]),
     (f"{KERNEL} swapped, and {ORDER}.", W1[0] + FLAT, W1[1] + FLAT),
     (REFUSES, (" <transB = 1>", ""), ("Gemm", "Gemm <transB = 1>")),
     (REFUSES, (SAVE, "save(nodes, arrays, path, (8, 8, 1))")),
     (f"The file's output {VALUES}", ('"b2": b2', '"b2": 2 * b2')),
+    ("After `write` the network's own output", *((SAVE, each) for each in SPOIL)),
     ("`write` writes no file at `path`", (SAVE, "pass")),
     (RIGHT, ALL + W1[0], ALL + W1[1]),
     (RIGHT, FLAT + PERMUTED[0], FLAT + PERMUTED[1]),
