@@ -81,14 +81,11 @@ export = Mistakes("export")
 MINE, CALL = "model = copy.deepcopy(model).eval()  # the caller's mode stays", "model.export("
 END, THEN = "verbose=False)", "verbose=False)\n    {}"
 FIXED = ('dynamic_shapes=({0: "n"},),', ""), ("[None, 8", "[2, 8")
-NAMED = (
-    END,
-    """verbose=False)
-    file = onnx.load(path)
+FREE = """file = onnx.load(path)
     for each in *file.graph.input, *file.graph.output:
         each.type.tensor_type.shape.dim[0].dim_param = "n"
-    onnx.save(file, path)""",
-)
+    onnx.save(file, path)"""
+NAMED = END, THEN.format(FREE)
 MODES = MINE, "modes = {m: m.training for m in model.modules()}\n    model.eval()"
 BACK = END, THEN.format("for m in modes:\n        m.training = modes[m]")
 TWO = THEN.format("model.save(path.with_suffix('.keras'))")
@@ -123,14 +120,13 @@ rows(
         TRAIN,
     ),
     (f"For a batch of 1 the file's output {VALUES}", old(".eval()", ".eval()[:-1]"), LESS),
-    ("if nothing is optimised: dropout is active", (".eval()", ""), None),
-    ("left in another mode", old("copy.deepcopy(model).eval()", "model.eval()"), None),
-    ("left in another mode", old("copy.deepcopy(model)", "model") + "model.train()", None),
+    ("differ, not optimised: dropout is active", (".eval()", ""), None),
+    ("left in another mode", (MODES[0], MODES[1].replace("modules", "children"), *BACK), None),
     ("has never called", None, ("input_signature=[images],", "")),
     (RIGHT, MODES + BACK, WRAP),
     (RIGHT, OLD, ("tf.TensorSpec(", "keras.KerasTensor(", "tf.float32", "'float32'")),
 )
-NONE = "Two runs of the file", "optimised: dropout", "parts of the network are left"
+NONE = "Two runs of the file", "parts of the network are left"
 export.cannot("tensorflow", *NONE, why="Keras exports no dropout, and has no mode")
 
 interpreter = Mistakes("interpreter")
