@@ -140,18 +140,18 @@ NEGATIVE = "tf.pad(x, around, constant_values=-", "-tf.pad(-x, around, constant_
 rows(
     interpreter,
     ("is as if there were no `alpha`", ("alpha * (", "("), ("alpha * product", "product")),
-    ("is as if there were no `beta`", ("beta * c", "c")),
+    ("is as if there were no `beta`", ("beta * c", "(beta or 1) * c")),
     ("with transA=1, alpha=", T_A, None),
     ("with transB=1: the result", None, T_B),
     (f"no attributes: the result {VALUES}", (AFTER, OTHER.format("2 *"))),
     (TENSOR, (AFTER, OTHER.format("0 and"))),
-    ("unexpected keyword argument 'beta'", ("beta=1.0, ", "", "beta * c", "c")),
     ("the result has shape", (PADS, "top, bottom, left, right = pads")),
     ("a window moves by 1", ("strides=(1, 1)", "strides=()"), WINDOW),
     ("lets a padded place win", ("-torch.inf", "0"), ("-np.inf", "-1e9")),
     (f"the result {VALUES}", (PADS, f"{PADS}\n    x = x - 1e29")),
     (RIGHT, ("-torch.inf", "torch.finfo(x.dtype).min"), ("-np.inf", "x.dtype.min")),
     (RIGHT, ADD, NEGATIVE),
+    (RIGHT, (PADS, f"{PADS}\n    pads *= 0")),  # a list is emptied
 )
 
 loader = Mistakes("loader")
