@@ -52,7 +52,7 @@ class PyTorch(adapters.PyTorch):
     """What the checks need besides of PyTorch."""
 
     own, foreign = staticmethod(torch_layout), staticmethod(keras_layout)
-    misread, suffix = staticmethod(last_as_first), ".pt"
+    misread, suffix, alike = staticmethod(last_as_first), ".pt", ".pth"
 
     def network(self, weights: list, channels_last: bool = False):
         """Convolution, ReLU, flatten, dense; the flatten may be channels-last."""
@@ -104,7 +104,7 @@ class PyTorch(adapters.PyTorch):
         """Write a file of the framework's own with a program in it; what that is."""
         import torch
 
-        torch.save({"weight": torch.ones(2), "bias": program}, path)
+        torch.save({"bias": program, "weight": torch.ones(2)}, path)
         return "holds a pickled program beside a weight"
 
 
@@ -112,7 +112,7 @@ class TensorFlow(adapters.TensorFlow):
     """The same of TensorFlow."""
 
     own, foreign = staticmethod(keras_layout), staticmethod(torch_layout)
-    misread, suffix = staticmethod(first_as_last), ".keras"
+    misread, suffix, alike = staticmethod(first_as_last), ".keras", ".h5"
 
     def settings(self) -> dict[str, tuple[object, Callable]]:
         """As before, and whether Keras runs programs whatever `safe_mode` says."""
@@ -405,7 +405,7 @@ def good_files(framework, folder: pathlib.Path) -> Iterator[tuple[pathlib.Path, 
     import safetensors.numpy
 
     rng = np.random.default_rng()
-    arrays = {"hidden.weight": rng.normal(size=(3, 4)).astype("f"), "hidden.bias": rng.random(3)}
+    arrays = {"hidden.weight": rng.normal(size=(3, 4)).astype("f"), "scale": np.array(rng.random())}
     model = onnx.parser.parse_model(
         '<ir_version:10,opset_import:["":18]>g(float[n]x)=>(float[n]y){y=Relu(x)}'
     )
@@ -417,7 +417,7 @@ def good_files(framework, folder: pathlib.Path) -> Iterator[tuple[pathlib.Path, 
     yield path, arrays
     onnx.save(model, path := folder / "good.onnx")
     yield path, arrays
-    beside = {"save_as_external_data": True, "location": "its.data", "size_threshold": 0}
+    beside = {"save_as_external_data": True, "location": "its.0.data", "size_threshold": 0}
     onnx.save(model, path := folder / "beside.onnx", **beside)
     yield path, arrays
     yield (path := folder / f"good{framework.suffix}"), framework.save(path)
@@ -440,11 +440,12 @@ def bad_files(framework, folder: pathlib.Path, flag: pathlib.Path) -> Iterator[t
     yield path, framework.save_program(path, Program(), flag)
     (path := folder / "empty.onnx").touch()
     yield path, "is empty"
-    for suffix in ".npz", ".safetensors", ".onnx", framework.suffix:
-        path = (folder / f"good{suffix}").rename(folder / f"good{suffix}.txt")
+    others = (".npz", ".npy"), (".safetensors", ".bin"), (".onnx", ".txt")
+    for suffix, other in *others, (framework.suffix, framework.alike):
+        path = (folder / f"good{suffix}").rename(folder / f"good{suffix}{other}")
         yield path, "is of no kind that you take"
-    (folder / "its.data").rename(folder.parent / "its.d")
-    file = (folder / "beside.onnx").read_bytes().replace(b"its.data", b"../its.d")
+    (folder / "its.0.data").rename(folder.parent / "its.d")
+    file = (folder / "beside.onnx").read_bytes().replace(b"its.0.data", b"./../its.d")
     (path := folder / "outside.onnx").write_bytes(file)
     yield path, "takes its weights from outside its folder"
 

@@ -181,7 +181,7 @@ rows(
     (f"`pickle.dat` is a pickle under another name{RAISE}", (OTHER, "return {}")),
     ("beside a weight, and that ran", (NPZ, ZIPPED)),
     (f"beside a weight{RAISE}", (NPZ, PART)),
-    (f"`good.npz.txt` is of no kind that you take{RAISE}", (OTHER, "return {**np.load(path)}")),
+    (f"`good.npz.npy` is of no kind that you take{RAISE}", (OTHER, "return {**np.load(path)}")),
     (f"`empty.onnx` is empty{RAISE}", (CHECK, "")),
     (f"takes its weights from outside its folder{RAISE}", (*SIZE, READ, BY_HAND)),
     ("For `good.safetensors` `load` returns a `list`", (SAFE, f"[*{SAFE}.values()]")),
