@@ -97,6 +97,8 @@ ADAM = "betas=(0.5, 0.5), eps=0.125", "beta_1=0.5, beta_2=0.5, epsilon=0.125"
 FACTS = {
     "leaky-slope": ("F.leaky_relu(torch.tensor(-1.0)).item()",
                     "round(float(layers.LeakyReLU()(np.array([-1.0]))[0]), 6)", False),
+    "leaky-function": ("F.leaky_relu(torch.tensor(-1.0)).item()",
+                       "round(float(keras.ops.leaky_relu(np.array([-1.0]))[0]), 6)", False),
     "dropout-scale": ("F.dropout(torch.ones(99), 0.5).max().item()",
                       "float(np.max(layers.Dropout(0.5)(np.ones(99), training=True)))", True),
     "gelu": ("round(F.gelu(torch.tensor(1.0)).item(), 6)",
@@ -118,11 +120,15 @@ FACTS = {
                           "steps(optimizers.SGD, (1, 0.5, 0.25), momentum=0.5)", False),
     "sgd-decay": ("steps(optim.SGD, momentum=0.5, weight_decay=0.5)",
                   "steps(optimizers.SGD, momentum=0.5, weight_decay=0.5)", False),
+    "sgd-decay-plain": ("steps(optim.SGD, weight_decay=0.5)",
+                        "steps(optimizers.SGD, weight_decay=0.5)", True),
     "rmsprop": ("steps(optim.RMSprop, alpha=0.5, eps=0.125)",
                 "steps(optimizers.RMSprop, rho=0.5, epsilon=0.125)", False),
     "adagrad": ("steps(optim.Adagrad)", "steps(optimizers.Adagrad)", False),
     "adagrad-matched": ("steps(optim.Adagrad, eps=0.0)", "steps(optimizers.Adagrad, "
                         "initial_accumulator_value=0.0, epsilon=0.0)", True),
+    "adagrad-epsilon": ("steps(optim.Adagrad, eps=0.125)", "steps(optimizers.Adagrad, "
+                        "initial_accumulator_value=0.0, epsilon=0.125)", False),
     "adam": (f"steps(optim.Adam, {ADAM[0]})", f"steps(optimizers.Adam, {ADAM[1]})", False),
     "adamw": (f"steps(optim.AdamW, {ADAM[0]}, weight_decay=0.5)".replace("0.125", "0.0"),
               f"steps(optimizers.AdamW, {ADAM[1]}, weight_decay=0.5)".replace("0.125", "0.0"),
