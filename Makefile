@@ -22,13 +22,16 @@ help: ## list these commands
 	@echo "Options, for example make lab LESSON=04 PORT=9000:"
 	@echo "  LESSON=04       one lesson instead of all      PORT=9000    where JupyterLab listens"
 	@echo "  DEVICE=gpu      the environment for a GPU      PYTHON=...   the Python to use (3.11 to 3.13)"
+	@echo "  EXTRAS=serving  what lesson 11 needs besides; make lab LESSON=11 adds it by itself"
 	@echo "  TORCH_INDEX=... another place for torch's CPU build on Linux; see env/README.md"
 
 env: ## make the environment in .venv, if it is not there (every other command does it too)
 	@command -v "$(PYTHON)" >/dev/null || { echo "There is no $(PYTHON) here." \
 		"Install Python 3.11 to 3.13 from python.org or your system, or name one: PYTHON=..." >&2; exit 1; }
-	@"$(PYTHON)" env/install.py --device "$(DEVICE)" $(if $(TORCH_INDEX),--torch-index "$(TORCH_INDEX)")
+	@"$(PYTHON)" env/install.py --device "$(DEVICE)" $(if $(TORCH_INDEX),--torch-index "$(TORCH_INDEX)") \
+		$(if $(EXTRAS),--extras "$(EXTRAS)") $(NEEDS)
 
+lab: NEEDS = $(LESSON_OPTION)
 lab: env ## open the course in JupyterLab; LESSON=04: that lesson, both halves side by side
 	@$(RUN) -m paired.machine.lab $(LESSON_OPTION) $(if $(PORT),--port "$(PORT)")
 

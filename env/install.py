@@ -25,6 +25,7 @@ import sysconfig
 import time
 import zipfile
 
+import extras
 import pip_settings
 import visdom_page
 from steps import CEILING, FLOOR, PYTHONS, InstallError, Steps, explain
@@ -266,7 +267,8 @@ class Builder(Steps):
     def packages(self, program):
         """What the longest step says of itself."""
         log = self.log.relative_to(self.root)
-        return f"packages of env/{self.lock.name} ({program}'s own words: {log})"
+        lock = self.lock.relative_to(self.root)
+        return f"packages of {lock} ({program}'s own words: {log})"
 
     def find_torch(self):
         """On Linux, find torch's CPU build; say so where the CUDA build has to be taken."""
@@ -336,16 +338,24 @@ def main(arguments=None, root=ROOT):
     parser = argparse.ArgumentParser(description="Make the course's environment.")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--torch-index", help="where to find torch's CPU build")
+    parser.add_argument("--extras", default="", help="names of env/extras/, separated by commas")
+    parser.add_argument("--lesson", default="", help="a lesson, whose extras are added")
     options = parser.parse_args(arguments)
     try:
         if options.device not in ENVIRONMENTS:
             raise InstallError(f"DEVICE is {options.device!r}; it can be cpu or gpu.")
         environments = ENVIRONMENTS[options.device]
+        added = extras.wanted(root, root / ".venv", options.extras, options.lesson)
+        if ".venv" not in environments:
+            if options.extras:
+                raise InstallError("Extras were tried on the CPU only: leave DEVICE=gpu out.")
+            added = []
         missing = [
             name
             for name, lock in environments.items()
             if not ready(root / name, fingerprint(lock, root))
             or not visdom_page.ready(root / name, root)
+            or not all(extras.ready(root, root / name, extra) for extra in added)
         ]
         if not missing:
             return 0
@@ -360,6 +370,9 @@ def main(arguments=None, root=ROOT):
                     builder.build()
                 if not visdom_page.ready(builder.folder, root):
                     visdom_page.fetch(builder)
+                for extra in added:
+                    if not extras.ready(root, builder.folder, extra):
+                        extras.add(builder, extra, check_space)
     except InstallError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1

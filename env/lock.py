@@ -1,4 +1,4 @@
-"""Resolve env/requirements.in into the three locks: `make lock`, or `make lock UPGRADE=1`.
+"""Resolve env/requirements.in and env/extras/ into locks: `make lock`, or `make lock UPGRADE=1`.
 
 Without UPGRADE the versions already locked stay, so adding a package changes a line or two; with it
 everything moves to the newest versions that fit together.
@@ -20,14 +20,16 @@ ENV = pathlib.Path(__file__).resolve().parent
 FLOOR = "3.11"
 HEADER = """\
 # {title}
-# Made by `make lock` from requirements.in for Python {floor} and newer. Do not edit.
+# Made by `make lock` from {source} for Python {floor} and newer. Do not edit.
 """
 GPU_NOTE = "resolved, not run: made on a machine without a GPU"
 # torch lists these for Linux; its CPU build needs none of them.
 CUDA_PACKAGE = re.compile(r"(nvidia-|cuda-|triton\b)")
 
 
-def resolve(uv: str, requirements: str, lock: pathlib.Path, upgrade: bool) -> list[str]:
+def resolve(
+    uv: str, requirements: str, lock: pathlib.Path, upgrade: bool, *constraints: pathlib.Path
+) -> list[str]:
     """The lines of a lock for `requirements`, on every system and every Python from `FLOOR` up."""
     with tempfile.TemporaryDirectory() as folder:
         wanted = pathlib.Path(folder, "requirements.in")
@@ -36,7 +38,8 @@ def resolve(uv: str, requirements: str, lock: pathlib.Path, upgrade: bool) -> li
         if lock.exists() and not upgrade:
             pins.write_text(lock.read_text())
         command = [uv, "pip", "compile", "--quiet", "--universal", "--python-version", FLOOR]
-        command += ["--constraint", ENV / "constraints.txt"]
+        for file in (ENV / "constraints.txt", *constraints):
+            command += ["--constraint", file]
         command += ["--build-constraint", ENV / "constraints.txt"]
         command += ["--no-header", "--no-annotate", "--no-python-downloads"]
         # The certificates that the system trusts, as pip and a browser use them.
@@ -45,9 +48,13 @@ def resolve(uv: str, requirements: str, lock: pathlib.Path, upgrade: bool) -> li
         return pins.read_text().splitlines()
 
 
-def write(lock: pathlib.Path, title: str, lines: list[str]) -> None:
+def write(
+    lock: pathlib.Path, title: str, lines: list[str], source: str = "requirements.in"
+) -> None:
     """Write a lock: versions only, so that pip may take a build such as 2.13.0+cpu."""
-    lock.write_text(HEADER.format(title=title, floor=FLOOR) + "\n".join(lines) + "\n")
+    lock.write_text(
+        HEADER.format(title=title, floor=FLOOR, source=source) + "\n".join(lines) + "\n"
+    )
     print(f"{lock.relative_to(ENV.parent)}: {len(lines)} lines")
 
 
@@ -80,7 +87,7 @@ def lock_page() -> None:
 
 
 def main() -> None:
-    """Write cpu.lock, gpu-pytorch.lock, gpu-tensorflow.lock, and the lock of Visdom's page."""
+    """Write cpu.lock, the extras' locks, the GPU's two, and the lock of Visdom's page."""
     upgrade = "--upgrade" in sys.argv[1:]
     listed = (ENV / "requirements.in").read_text()
     with tempfile.TemporaryDirectory() as folder:
@@ -92,6 +99,15 @@ def main() -> None:
         lines = resolve(str(scripts / "uv"), listed, lock, upgrade)
         lines = [line for line in lines if not CUDA_PACKAGE.match(line)]
         write(lock, "CPU: both frameworks, and everything else", lines)
+
+        for extra in sorted((ENV / "extras").glob("*.in")):
+            lock = extra.with_suffix(".lock")
+            found = resolve(str(scripts / "uv"), extra.read_text(), lock, upgrade, ENV / "cpu.lock")
+            # What every environment has is in its own lock.
+            base = {line.split("==")[0] for line in lines}
+            more = [line for line in found if line.split("==")[0] not in base]
+            more = [line for line in more if not CUDA_PACKAGE.match(line)]
+            write(lock, f"The extra {extra.stem}, beside cpu.lock", more, extra.name)
 
         lock = ENV / "gpu-pytorch.lock"
         lines = resolve(str(scripts / "uv"), listed, lock, upgrade)

@@ -9,7 +9,7 @@ import pathlib
 import signal
 import subprocess
 
-from paired import course
+from paired import course, needs
 from paired.authors import browser as browsers
 from paired.authors import validation
 
@@ -27,6 +27,13 @@ def pytest_configure() -> None:
         os.environ.pop(name, None)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test that needs what is not here."""
+    for mark in item.iter_markers("needs"):
+        if said := needs.missing(*mark.args):
+            pytest.skip(f"NOT PROVEN HERE: {said}")
 
 
 @contextlib.contextmanager

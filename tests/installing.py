@@ -56,11 +56,15 @@ def small_course(folder: pathlib.Path) -> pathlib.Path:
     (root / "env" / "jupyter").mkdir(parents=True)
     (root / "paired").mkdir()
     (root / "paired" / "__init__.py").touch()
-    for script in ("install.py", "pip_settings.py", "steps.py", "visdom_page.py"):
+    for script in ("extras.py", "install.py", "pip_settings.py", "steps.py", "visdom_page.py"):
         shutil.copy(SCRIPTS / script, root / "env")
     shutil.copy(SCRIPTS / "jupyter" / "overrides.json", root / "env" / "jupyter")
     (root / "env" / "constraints.txt").write_text("tiny<3\n")
     (root / "env" / "cpu.lock").write_text("tiny==1.0\n")
+    (root / "env" / "extras").mkdir()
+    for name in ("more", "most"):
+        (root / "env" / "extras" / f"{name}.lock").write_text(f"{name}==1.0\n")
+        write_wheel(root / "wheels", name, "1.0")
     page = root / "env" / "visdom"
     page.mkdir()
     (page / "package.json").write_text("{}")
@@ -89,15 +93,15 @@ def write_program(path: pathlib.Path, script: str) -> None:
     path.chmod(0o755)
 
 
-def start(root: pathlib.Path, **variables: str) -> subprocess.Popen:
+def start(root: pathlib.Path, *arguments: str, **variables: str) -> subprocess.Popen:
     """Start an installation that finds packages in `wheels/`, and npm in `bin/`, only."""
     variables = {"PATH": f"{root / 'bin'}:/usr/bin:/bin"} | variables
-    pip = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")}
+    pip = {k: v for k, v in os.environ.items() if not k.startswith("PIP_") and k != "CI"}
     # pip takes an address where a path would be split at its space.
     pip |= {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": (root / "wheels").as_uri()}
     pip |= {"PIP_NO_INDEX": "1", "PYTHONDONTWRITEBYTECODE": "1", **variables}
     return subprocess.Popen(
-        [sys.executable, root / "env" / "install.py"],
+        [sys.executable, root / "env" / "install.py", *arguments],
         env={name: value for name, value in pip.items() if value},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -105,12 +109,18 @@ def start(root: pathlib.Path, **variables: str) -> subprocess.Popen:
     )
 
 
-def run(root: pathlib.Path, status: int = 0, **variables: str) -> str:
-    process = start(root, **variables)
+def run(root: pathlib.Path, *arguments: str, status: int = 0, **variables: str) -> str:
+    process = start(root, *arguments, **variables)
     words = process.communicate(timeout=120)[0]
     assert process.returncode == status, words
     assert "Traceback" not in words
     return words
+
+
+def extras(root: pathlib.Path) -> list[str]:
+    """Which of the two extras' packages are there."""
+    modules = [root.glob(f".venv/lib/*/site-packages/{name}.py") for name in ("more", "most")]
+    return [path.stem for paths in modules for path in paths]
 
 
 def installed(root: pathlib.Path, expression: str) -> str:

@@ -14,7 +14,9 @@ import threading
 
 from paired import course
 
+import extras
 import install
+import installing
 import pip_settings
 import pytest
 import steps
@@ -215,7 +217,7 @@ def test_right_pythons_are_welcome():
         install.check_python((3, minor, 0), 64, "posix", [])
 
 
-@pytest.mark.parametrize("script", [install, pip_settings, steps, visdom_page])
+@pytest.mark.parametrize("script", [extras, install, pip_settings, steps, visdom_page])
 def test_old_pythons_can_read_the_scripts(script):
     ast.parse(pathlib.Path(script.__file__).read_text(), feature_version=(3, 6))
 
@@ -298,6 +300,47 @@ def test_cuda_build_of_torch_is_announced(monkeypatch, capsys, builder, situatio
     assert ("TORCH_INDEX=" in said) == (why is not None)
     assert len(asked) == (2 if situation in ANSWERS else 1)
     assert builder.index == given
+
+
+# Extras
+
+
+def test_an_extra_comes_when_it_is_asked_for_and_stays(root):
+    run(root)
+    assert installing.extras(root) == []
+    assert "Adding the extra more to .venv" in run(root, "--extras", "more")
+    assert installing.extras(root) == ["more"]
+    assert run(root, "--extras", "more") == run(root) == "", (
+        "the second time there is nothing to do"
+    )
+    (root / "env" / "cpu.lock").write_text("tiny==2.0\n")
+    words = run(root)
+    assert "Making the environment" in words
+    assert "Adding the extra more" in words, "an environment that is made again has it again"
+    assert installing.extras(root) == ["more"]
+
+
+def test_an_extra_comes_with_a_lesson_that_needs_it_and_on_ci(root):
+    (root / "notebooks").mkdir()
+    (root / "notebooks" / "01_a_pytorch.ipynb").write_text('"tags": []')
+    (root / "notebooks" / "02_b_pytorch.ipynb").write_text('"tags": ["needs-most", "needs-g++"]')
+    run(root, "--lesson", "1")
+    assert installing.extras(root) == []
+    run(root, "--lesson", "2")
+    assert installing.extras(root) == ["most"]
+    run(root, CI="true")
+    assert installing.extras(root) == ["more", "most"]
+
+
+def test_where_an_extra_cannot_be_had_the_rest_stays(root):
+    words = run(root, "--extras", "more, least", status=1)
+    assert "There is no extra 'least'. There are: more, most." in words
+    assert not (root / ".venv").exists(), "said before anything is installed"
+    (root / "env" / "extras" / "more.lock").write_text("more==9.0\n")
+    assert "more==9.0 has no build" in run(root, "--extras", "more", status=1)
+    assert installed(root, "tiny.version") == "1.0"
+    assert run(root) == "", "what was made is ready"
+    assert install.main(["--device", "gpu", "--extras", "more"], root) == 1
 
 
 def test_pips_settings_are_told_to_uv(tmp_path):

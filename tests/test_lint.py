@@ -180,6 +180,7 @@ HTML = {"output_type": "display_data", "metadata": {}, "data": {"text/html": "<i
         (add(markdown("Loss_curve", "x")), "Loss_curve: ids: the id must be lower-case words"),
         (add(markdown("title", "x")), "title: ids: two cells have this id"),
         (add(markdown("more", "x", "shard")), "more: tags: unknown tag `shard`; known are"),
+        (add(markdown("more", "x", "needs-it")), "more: tags: unknown tag `needs-it`; known are"),
         (put("title", metadata={"editable": True}), "title: metadata: metadata has editable"),
         (add(code("long", "x = 1\n" * 21)), "long: size: has 21 lines, more than 20"),
         (add(markdown("wordy", "word " * 151)), "wordy: size: has 151 words, more than 150"),

@@ -47,7 +47,8 @@ COMMANDS = {
 def make(root: pathlib.Path, *arguments: str, **variables: str) -> tuple[int, str]:
     """The exit status and the words of `make` in a folder."""
     command = ["make", "--no-print-directory", *arguments]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")} | variables
+    # Nor CI, where this environment would be given the extras.
+    environment = {k: v for k, v in os.environ.items() if not re.match("MAKE|CI$", k)} | variables
     done = subprocess.run(
         command, cwd=root, env=environment, capture_output=True, text=True, timeout=300
     )
@@ -71,6 +72,8 @@ def small(tmp_path_factory) -> pathlib.Path:
     stamp = root / ".venv" / install.STAMP
     stamp.unlink(missing_ok=True)
     stamp.write_text(install.fingerprint("cpu.lock", root))
+    for added in (root / ".venv").glob("*.extra"):  # what this environment has is left as it is
+        added.unlink()
     status, words = make(root, "new-lesson", "NUMBER=01", "SLUG=tiny", "TITLE=A tiny lesson")
     assert status == 0, words
     return root
@@ -97,6 +100,7 @@ def test_make_lock_takes_the_newest_versions_that_are_allowed(tmp_path):
     for name in ("Makefile", "env/lock.py"):
         shutil.copy(course.ROOT / name, root / name)
     (root / "env" / "requirements.in").write_text("tiny\n")
+    (root / "env" / "extras" / "more.in").write_text("more\ntiny\n")
     (root / "env" / "visdom" / "package.json").write_text('{"dependencies": {}}')
     locked = {"packages": {"": {"dependencies": {}}}}
     (root / "env" / "visdom" / "package-lock.json").write_text(json.dumps(locked))
@@ -107,6 +111,8 @@ def test_make_lock_takes_the_newest_versions_that_are_allowed(tmp_path):
         status, words = make(root, "lock", f"PYTHON={sys.executable}", *upgrade, **settings)
         assert status == 0, words
         assert (root / "env" / "cpu.lock").read_text().endswith(f"\ntiny=={version}\n")
+        more = (root / "env" / "extras" / "more.lock").read_text()
+        assert more.endswith("Do not edit.\nmore==1.0\n"), "what every environment has is left out"
 
 
 def test_clean_leaves_what_the_course_has(tmp_path):

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from paired import course
+from paired import course, needs
 from paired.authors import files, outputs, prove
 
 # At most; the dearest lesson may take more than the others.
@@ -33,7 +33,7 @@ def run_bare(path: pathlib.Path) -> None:
     sys.breakpointhook = lambda *_, **__: None
     shell = InteractiveShell.instance(compiler_class=XCachingCompiler)
     for cell in files.read(path).cells:
-        if cell.cell_type == "code":
+        if cell.cell_type == "code" and not needs.of(files.tags(cell)):
             done = shell.run_cell(cell.source)
             if not done.success and "raises-exception" not in files.tags(cell):
                 raise files.NotebookError(f"{files.relative(path)}: cell {cell.id} fails")

@@ -19,7 +19,7 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Iterator
 
-from paired import course
+from paired import course, needs
 from paired.authors import files
 from paired.authors.files import NotebookError, read, relative, tags
 
@@ -107,9 +107,26 @@ async def _run(client, path: pathlib.Path, cells: list[tuple[int, dict]]) -> Non
             raise NotebookError(f"{where}: the kernel died while it ran this cell") from None
 
 
-def _halves(notebook: dict) -> tuple[list, list]:
+def _left_out(path: pathlib.Path, notebook: dict) -> list[str]:
+    """Say once what is missing here, and return the ids of the cells that keep what is stored.
+
+    Raises:
+        NotebookError: one of them was never run.
+    """
+    said = {cell.id: needs.of(tags(cell)) for cell in notebook.cells if cell.cell_type == "code"}
+    left_out = [cell for cell in notebook.cells if said.get(cell.id)]
+    for reason in dict.fromkeys(said[cell.id] for cell in left_out):
+        print(f"    NOT RUN in {relative(path)}: {reason}", flush=True)
+    for cell in left_out:
+        if cell.execution_count is None:
+            raise NotebookError(f"{relative(path)}: cell {cell.id} was never run: {said[cell.id]}")
+    return [cell.id for cell in left_out]
+
+
+def _halves(notebook: dict, left_out: list[str]) -> tuple[list, list]:
     """The code cells, as (index, cell): those before the twin's record is read, and the rest."""
-    code = [(i, cell) for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    cells = enumerate(notebook.cells)
+    code = [(i, c) for i, c in cells if c.cell_type == "code" and c.id not in left_out]
     first = next((n for n, (_, cell) in enumerate(code) if "twin" in tags(cell)), len(code))
     return code[:first], code[first:]
 
@@ -118,10 +135,14 @@ async def _execute(paths: list[pathlib.Path]) -> list[dict]:
     """Run the halves of a pair side by side, and what compares them when both have a record."""
     async with contextlib.AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(_kernel(path)) for path in paths]
+        halves = [
+            _halves(client.nb, _left_out(path, client.nb))
+            for client, path in zip(clients, paths, strict=True)
+        ]
         for stage in (0, 1):
             runs = (
-                _run(client, path, _halves(client.nb)[stage])
-                for client, path in zip(clients, paths, strict=True)
+                _run(client, path, half[stage])
+                for client, path, half in zip(clients, paths, halves, strict=True)
             )
             results = await asyncio.gather(*runs, return_exceptions=True)
             for problem in results:

@@ -6,6 +6,7 @@
 - Kernels are forked from a process that has imported the framework; see `paired.authors.kernels`.
   Without one, or with `PAIRED_FORK=` in the environment, they are started as usual.
 - Pictures are compared too: as many as are stored, of the same sizes, and alike.
+- A cell that needs what is not here (`needs-NAME`) is skipped, with one line for the notebook.
 - A cell that was never run fails, where nbval alone would not compare it, and so does a failed
   magic. In a folder `exercises` nothing has outputs, and nothing is compared; but every check says
   that its task is not attempted yet.
@@ -25,7 +26,7 @@ from collections.abc import Iterator
 from queue import Empty
 from unittest import mock
 
-from paired import course
+from paired import course, needs
 from paired.authors import changes, files, kernels, outputs
 
 files.import_nbformat()  # quickly, before nbval does
@@ -239,7 +240,9 @@ class Cell(nbval.IPyNbCell):
     """A code cell; passes if it runs and, under `--nbval`, its outputs are the stored ones."""
 
     def setup(self) -> None:
-        """Skip what comes after a failure."""
+        """Skip what comes after a failure, and what needs something that is not here."""
+        if said := needs.of(files.tags(self.cell)):
+            raise pytest.skip.Exception(f"NOT PROVEN HERE: {said}", _use_item_location=True)
         if self.parent.failed:
             reason = f"not run, because cell {self.parent.failed} failed"
             raise pytest.skip.Exception(reason, _use_item_location=True)

@@ -7,7 +7,7 @@ import re
 import statistics
 import types
 
-from paired import course
+from paired import course, needs
 from paired.authors import files
 from paired.authors.lint.notebook import FENCED, Notebook, Said, joined, output_text, rule
 
@@ -61,8 +61,9 @@ def ids(notebook: Notebook) -> Said:
 def tags(notebook: Notebook) -> Said:
     """Tags are known ones."""
     for cell in notebook.cells:
-        for tag in set(cell.tags) - TAGS:
-            yield cell.id, f"unknown tag `{tag}`; known are {', '.join(sorted(TAGS))}."
+        known = TAGS | {needs.TAG + name for name in needs.names()}
+        for tag in set(cell.tags) - known:
+            yield cell.id, f"unknown tag `{tag}`; known are {', '.join(sorted(known))}."
 
 
 @rule(committed=True)
