@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import re
+import secrets
 import socket
 
 ADDRESS = "127.0.0.1"  # everything that the course starts listens here, and nowhere else
@@ -34,6 +35,17 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((ADDRESS, 0))
         return probe.getsockname()[1]
+
+
+def server_port() -> int:
+    """A free port for a server that takes seconds to start.
+
+    The system gives none of these to clients: a connection of another program would keep the port
+    of its own end, and the server would find it taken.
+    """
+    while not is_free(port := 20_000 + secrets.randbelow(12_000)):
+        pass
+    return port
 
 
 def occupant(port: int) -> str | None:
