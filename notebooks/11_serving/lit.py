@@ -5,7 +5,7 @@ import sys
 
 import litserve
 import torch
-from fastapi import HTTPException
+from fastapi.responses import JSONResponse
 
 from net import Digits
 
@@ -21,14 +21,13 @@ class API(litserve.LitAPI):
         self.net.eval()
 
     def decode_request(self, request):
-        """The images of a request."""
+        """The images of a request; of a bad one none."""
         try:
             images = torch.tensor(request["instances"], dtype=torch.float)
-        except (KeyError, TypeError, ValueError):
+        except Exception:  # whatever a client may send
             images = torch.empty(0)
-        if images.shape[1:] != (8, 8):
-            raise HTTPException(400, "images have shape (n, 8, 8)")
-        return images
+        good = images.shape[1:] == (8, 8)
+        return images if good else torch.empty(0, 8, 8)
 
     def batch(self, inputs):
         """All images of a batch in one tensor."""
@@ -45,7 +44,10 @@ class API(litserve.LitAPI):
         return scores.split(self.sizes)
 
     def encode_response(self, scores):
-        """What is sent."""
+        """What is sent. An exception would go to the whole batch."""
+        if not len(scores):
+            why = {"error": "images have shape (n, 8, 8)"}
+            return JSONResponse(why, status_code=400)
         return {"predictions": scores.tolist()}
 
 
