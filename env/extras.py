@@ -73,7 +73,6 @@ def add(builder, name, check_space):
     check_space(shutil.disk_usage(str(builder.root)).free, GIGABYTES)
     print(f"Adding the extra {name} to {builder.folder.name} (once, a minute)")
     builder.lock = builder.root / "env" / "extras" / (name + ".lock")
-    builder.make_python = lambda: None  # which would remove the rest
-    if not builder.install_with_uv():
+    if not builder.install_with_uv(afresh=False):
         builder.install_with_pip()
     stamp(builder.folder, name).write_text(fingerprint(builder.root, name))

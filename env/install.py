@@ -213,8 +213,11 @@ class Builder(Steps):
         """Where packages lie."""
         return next(self.folder.glob("lib/python*/site-packages"))
 
-    def install_with_uv(self):
+    def install_with_uv(self, afresh=True):
         """Install the lock; returns False where uv is not to be had or fails.
+
+        Args:
+            afresh: whether the environment is made again where uv fails, since it holds no more.
 
         Raises:
             InstallError: there is a trouble that pip would meet too.
@@ -249,7 +252,8 @@ class Builder(Steps):
             if getattr(error, "cause", None) == "disk":
                 raise
             self.say("  uv fails; so pip tries, which takes a minute longer")
-            self.make_python()
+            if afresh:
+                self.make_python()
             return False
         return True
 

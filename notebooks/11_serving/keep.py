@@ -1,7 +1,7 @@
 """Run a server that ends with the notebook that started it: `python keep.py COMMAND ...`.
 
 Standard input is a pipe from the notebook. It closes when the notebook closes it, and when the
-kernel ends, however that happens; then the server ends, and every process that it has started.
+kernel ends, however that happens; then the server ends, with all of its process group.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ def environment() -> dict[str, str]:
 
 
 def main() -> None:
-    """Run the command until it ends, or standard input does; then end all that it started."""
+    """Run the command until it ends, or standard input does; then end their process group."""
     with contextlib.suppress(PermissionError):  # it leads a session already
         os.setsid()
     over = threading.Event()
