@@ -20,14 +20,15 @@ rows(
      "[None] * len(requests)"),
     (RIGHT, NET, f"torch.inference_mode()({NET[:3]})({NET[4:]}", "str(error), idx=i", "'no', i",
      LOOP, "[context.set_response_status(idx=i) for i in good]\n    if good:\n"),
-    ("(all bad) the network gets [(1, 8, 8)]; 0 images are good.", TEST, "x.numel() % 64",
-     "good[i] = x", "good[i] = x.reshape(-1, 8, 8)"),
-    ("(one with narrow images) the network gets", TEST, "x.ndim != 3 or x.shape[1] != 8",
-     "good[i] = x", "good[i] = torch.nn.functional.pad(x, (0, 8 - x.shape[2]))"),
-    ("(one with NaN) the network gets", " or not x.isfinite().all()", ""),
-    ("(one with 1e39) the network gets", "not x.isfinite().all()", "x.isnan().any()"),
-    ("A batch of 15 must get a list of 15 answers; it gets a `dict`.", "return answers",
-     "return dict(enumerate(answers)) if len(answers) > 5 else answers"),
+    ("(all bad) the network gets [(0, 8, 8)]; 0 images are good.", "if good:", "if True:", NET,
+     "net(torch.cat([torch.empty(0, 8, 8), *good.values()]))"),
+    ("(one with shape (2, 8, 9)) the network gets", TEST, "x.ndim != 3 or x.shape[1] != 8",
+     "good[i] = x", "good[i] = x[:, :, :8]"),
+    ("(one with -inf) the network gets", "x.isfinite()", "x[0].isfinite()"),
+    ("(one with 1e+39) the network gets", "not x.isfinite().all()",
+     "x.isnan().any() or (x == -torch.inf).any()"),
+    ("A batch of 4 must get a list of 4 answers; it gets a `dict`.", "return answers",
+     "return dict(enumerate(answers))"),
     ("(all bad) a bad request gets no status 400 by its `idx`.", ", idx=i", ""),
     ("(all good) a good request gets the status 400.", LOOP,
      "context.set_response_status(400, 'no')\n    if good:\n"),
@@ -52,22 +53,12 @@ rows(
     refuse_bad,
     (RIGHT, f"images = {NUMERICS}", f"with tf.control_dependencies([{FINITE}]):\n"
      "                images = tf.identity(images)"),
-    (RIGHT, f"""
-        module = tf.Module()
-        module.net = [net]
-
-        def serve(images):
-            images = {NUMERICS}
-            return dict(scores=net(tf.raw_ops.EnsureShape(input=images, shape=[None, 8, 8])))
-
-        module.serve = tf.function(serve, input_signature=[images])
-        return module
-     """),
-    (f"Images of shape (2, 64) {reach}", ENSURE, "images"),
-    (f"Images of shape (2, 64) {reach}", f"images = {ENSURE}", CHECKED),
-    (f"Images with nan {reach}", NUMERICS, "images"),
+    (RIGHT, ENSURE, "tf.raw_ops.EnsureShape(input=images, shape=[None, 8, 8])",
+     "return module", "found = tf.Module()\n    found.serve, found.own = module.serve, [net]\n"
+     "    return found", "module.net = net", "pass"),
+    (f"Images with shape (2, 64) {reach}", f"images = {ENSURE}", CHECKED),
     (f"Images with -inf {reach}", NUMERICS,
-     "tf.debugging.check_numerics(tf.maximum(images, -9), '')"),
+     "tf.debugging.check_numerics(tf.maximum(images, -1e30), '')"),
     ("are refused after the network has run", f"images = {NUMERICS}", "scores = net(images)",
      NET, f'return {{"scores": scores + 0 * {NUMERICS}[:, 0, :1]}}'),
     ("and the error does not name (n, 8, 8).", ENSURE, "tf.reverse(tf.reverse(images, [2]), [2])"),
@@ -77,12 +68,14 @@ rows(
      '{"scores": tf.zeros([1, 10])}'),
     ("There is Python in the graph, and none runs in", f"images = {NUMERICS}",
      "images = tf.numpy_function(lambda x: x, [images], tf.float32)"),
-    ("cannot be saved without the network's variables", "module.net = net", "pass"),
+    ("must be 'tracked' by assigning them to an attribute", "module.net = net", "pass"),
     ("must return a `tf.Module` whose `serve` is a `tf.function`.", "return module", "return net"),
     ("says to clients: images, float32, <unknown>.", SPEC[0], SPEC[1].format(None, "images")),
     ("says to clients: x, float32, (None, 8, 8).", SPEC[0], SPEC[1].format((None, 8, 8), "x")),
     ("The one output must be `scores`", '{"scores"', '{"logits"'),
-    ("The output `scores` has the right shape and dtype, but", "net(images)", "-net(images)"),
+    ("The output `scores` has the right shape and dtype, but", "module.net = net", "pass",
+     "class Served", "w = tf.constant(net.w)\n    class Served",
+     "net(images)", "tf.reshape(images, [-1, 64]) @ w"),
     half="tensorflow",
 )  # fmt: skip
 
@@ -90,55 +83,35 @@ ill = Mistakes("ill")
 SCRAPES = "((before, -1), (after, 1))"
 rows(
     ill,
+    (RIGHT, SCRAPES, "((after, 1), (before, -1))", "return max(", "return sorted(",
+     "s.get)", "s.get)[-1]"),
     ("must return a text; it returns None", "return max", "max"),
     ("which was ill before the first scrape: take differences.", SCRAPES, "((after, 1),)"),
-    ("but between the scrapes the other one had three times the mean or share.", "max(", "min("),
-    ("but between the scrapes the other one had three times the mean or share.", "return 'x'"),
+    ("but between the scrapes the other one had the larger mean or share.", "max(", "min("),
+    ("but between the scrapes the other one had the larger mean or share.", "return 'x'"),
 )  # fmt: skip
 rows(
     ill,
-    (RIGHT, """
-        found = {}
-        import re
-
-        for text in (before, after):
-            line = r'ts_inference_(\\w+){model_name="digits",model_version="(\\d.*?)".* (.*)'
-            for name, version, number in re.findall(line, text):
-                found.setdefault((version, name), []).append(float(number))
-        gained = {key: each[-1] - each[0] * (len(each) > 1) for key, each in found.items()}
-        asked = {v: n for (v, name), n in gained.items() if name == "requests_total" and n}
-        return max(asked, key=lambda v: gained[v, "latency_microseconds"] / asked[v])
-     """),
     (RIGHT, 'sample.labels.get("model_name") == "digits"',
      'sample.labels["model_name"] == "digits" and sample.labels["model_version"] != "default"'),
-    ("which is another model, or not the one that is worse.", '== "digits"', '!= ""'),
+    ("which is another model, or not the one that is worse.", ') == "digits"',
+     ').startswith("digits")'),
     ("`default` is no version, but who was asked for none.", ' and version != "default"', ""),
     ("which only had more requests: compare means or shares.", "version] / n", "version]"),
-    ("and the other one, which is worse, is new", "n and version",
-     "f'\"{version}\"' in before and version"),
+    ("and the other one, which is worse, is new", "and n", "and n > 99"),
     ("which had no request between the scrapes.", "version] / n", "version] / n if n else 9e9",
      "and n and", "and"),
     half="pytorch",
 )  # fmt: skip
 rows(
     ill,
-    (RIGHT, """
-        line = r'request_count{model_name="(digits-.*?)",status="(.*?)"} (.*)'
-        import re
-
-        old, new = ({(n, s): int(v) for n, s, v in re.findall(line, t)} for t in (before, after))
-        gained = {key: new[key] - old.get(key, 0) for key in new}
-        total = lambda name, skip: sum(n for (m, s), n in gained.items() if m == name and
-                                       s not in skip)
-        names = {name for name, _ in new if total(name, ())}
-        return max(names, key=lambda name: total(name, FINE) / total(name, FINE[1:]))
-     """),
     (RIGHT, '.labels.get("model_name", "")', '.labels["model_name"]'),
-    ("which is another model, or not the one that is worse.",
-     'name.startswith("digits-") and ', ""),
+    ("which is another model, or not the one that is worse.", 'startswith("digits-")',
+     'startswith("digits")'),
+    ("It names 'digits-", "not in FINE", '== "INTERNAL"'),
     ("has no errors but its clients' own: INVALID_ARGUMENT", "not in FINE", 'not in ("OK",)'),
     ("which only had more requests: compare means or shares.", "errors[name] / n", "errors[name]"),
-    ("and the other one, which is worse, is new", "and n\n", "and f'\"{name}\"' in before\n"),
+    ("and the other one, which is worse, is new", "and n", "and n > 99"),
     ("which had no request between the scrapes.", "errors[name] / n",
      "errors[name] / n if n else 2", '("digits-") and n', '("digits-")'),
     half="tensorflow",
@@ -155,10 +128,9 @@ rows(
     (RIGHT, TRY, "requests.Session().post(url, data=json.dumps(body), timeout=9)"),
     (RIGHT, "except requests.ConnectionError", "except requests.RequestException"),
     ("`ask` sends nothing with `requests`.", "return []"),
-    ("After 400, an answer for good, it asks again.", DONE, "reply.ok or pause is None"),
+    ("After 502, an answer for good, it asks again.", DONE,
+     "reply.status_code not in (502, 503) or pause is None"),
     ("After 5 tries it asks again.", PAUSES, "(0.1, 0.2, 0.4, 0.8, 1.6, None)"),
-    ("It ends after 4 of these: 503, refused, 503, hangs up, 200.", PAUSES,
-     "(0.1, 0.2, 0.4, None)"),
     ("It ends after 2 of these: 503, refused, 503", RAISE,
      "except requests.Timeout:\n            pass"),
     ("Tries: 5, pauses: 0. Call `sleep`", "        sleep(pause)\n", ""),
@@ -166,16 +138,12 @@ rows(
     ("each must be longer than the one before.", PAUSES, "(0.1, 0.1, 0.1, 0.1, None)"),
     ("each must be longer than the one before.", PAUSES, "(0, 0.2, 0.4, 0.8, None)"),
     ("After 400 it returns None: it must raise.", STATUS, "if not reply.ok:\n        return None"),
-    ("it raises `HTTPError`.", "return reply.json()",
-     "reply.status_code = 404\n    reply.raise_for_status()\n    return reply.json()"),
-    ("refused, refused it returns None: it must raise.", "                raise\n",
-     "                return None\n"),
+    ("After 503, refused, 503, 503, refused it raises `HTTPError`.", "                raise\n",
+     "                break\n"),
     ("With version None it asks /v1/models/faces:predict, not", "models/digits", "models/faces"),
-    ("Each request must be a POST", TRY, "requests.post(url, data='no', timeout=10)"),
     ("Each request must be a POST", '{"instances": images}', '{"instances": images[:1]}'),
-    ("A request has no `timeout`", TRY, "requests.post(url, json=body)"),
+    ("A request has no `timeout`", "timeout=10", "timeout=(3, None)"),
     ("What `ask` returns is a `dict`", 'reply.json()["predictions"]', "reply.json()"),
-    ("What `ask` returns has shape (10,)", '["predictions"]', '["predictions"][0]'),
 )  # fmt: skip
 ask.brings(
     "With version ",
@@ -193,18 +161,20 @@ rows(
     (RIGHT, PUT, "", POST, f"if {POST}.status_code == 409:\n        {PUT}"),
     (RIGHT, POST, 'admin("DELETE", "/digits/1.0")\n    ' + POST, PUT, ""),
     (RIGHT, PUT, 'for _ in range(9):\n        admin("GET", "/digits/1.0")', POST,
-     'admin("DELETE", "/digits/1.0")\n    admin("POST", **about)'),
+     'admin("DELETE", "/digits/1.0")\n    admin("POST", initial_workers=1, **about)'),
     (f"Version 1.0 is registered, and has no worker. {at_end}", PUT, ""),
     (f"Version 1.0 is well. {at_end}", POST, ""),
-    (f"Version 1.0 is well. {at_end}", POST, 'admin("POST", **about)', PUT, ""),
+    (f"Version 1.0 is well. {at_end}", POST, 'admin("POST", initial_workers=1, **about)'),
     ("1.0 is the default, and nobody has asked it before.", "good = is", "good = True or is"),
     ("The default version has no worker: clients hear 503.", POST,
      'admin("POST", **about)\n    admin("PUT", "/digits/1.0/set-default")'),
     ("Version 1.0 answers wrongly. 1.0 is the default", "if good:", "if True:"),
     ("Version 1.0 answers wrongly. At the end ['1.0', '2.0'] are there: keep 2.0 alone.", CHOICE,
      '"/digits/2.0"'),
-    ("Version 1.0 cannot be loaded. It returns True; it must be False.", "return good",
-     "return True"),
+    ("Version 1.0 cannot be loaded. It returns True; it must be False.", POST,
+     f"if {POST}.status_code == 500:\n        return True"),
+    ("Version 1.0 is registered, and cannot be loaded. At the end", PUT,
+     f"if {PUT}.status_code == 500:\n        return False"),
     ("It returns None; it must be True.", "return good", ""),
     ("After 100 questions it still asks", "good = is_right", "while not is_right", '("1.0")',
      '("1.0"):\n        pass\n    good = True'),
