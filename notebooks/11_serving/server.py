@@ -7,13 +7,14 @@ the same REST paths, watches the same folders, and loads a new version before it
 It listens on 127.0.0.1 only, has one model, and signatures have one input.
 """
 
-import argparse
 import concurrent.futures
+import functools
 import http.server
+import itertools
 import json
 import pathlib
-import queue
 import re
+import sys
 import threading
 import time
 
@@ -27,7 +28,6 @@ with quiet_import():
     import tensorflow as tf
     from tensorflow.core.protobuf import saved_model_pb2
     from tensorflow_serving.apis import (
-        get_model_metadata_pb2,
         get_model_status_pb2,
         model_management_pb2,
         model_service_pb2_grpc,
@@ -41,112 +41,100 @@ STATUS = {"NOT_FOUND": 404, "INVALID_ARGUMENT": 400, "UNAVAILABLE": 503}
 PATH = re.compile(
     r"/v1/models/(?P<name>[^/:]+)(/versions/(?P<version>\d+))?(?P<what>:predict|/metadata)?"
 )
-State = get_model_status_pb2.ModelVersionStatus
+AS_REST = {"preserving_proto_field_name": True, "always_print_fields_with_no_presence": True}
+as_dict = functools.partial(json_format.MessageToDict, **AS_REST)
 
 
-class Refused(Exception):  # noqa: N818 - the request is wrong, or comes at the wrong time
-    """A request without an answer: gRPC's name of the reason, and a sentence."""
+class Refused(Exception):  # noqa: N818
+    """A request that gets no answer: gRPC's name of the reason, and a sentence."""
 
 
 class Batcher:
     """Runs requests together that wait at the same time: as many rows, or as long, as is set."""
 
-    def __init__(
-        self, run, max_batch_size=32, batch_timeout_micros=0, max_enqueued_batches=64, **_
-    ) -> None:
-        self.run, self.rows, self.wait = run, max_batch_size, batch_timeout_micros / 1e6
-        self.most, self.waiting = max_batch_size * max_enqueued_batches, 0
-        self.lock, self.tasks = threading.Lock(), queue.Queue()
+    def __init__(self, run, limits: dict[str, int]) -> None:
+        self.run, self.rows, self.tasks = run, limits["max_batch_size"], []
+        self.seconds = limits["batch_timeout_micros"] / 1e6
+        self.most = self.rows * limits["max_enqueued_batches"]
+        self.changed = threading.Condition()
         threading.Thread(target=self.work, daemon=True).start()
 
     def __call__(self, value: np.ndarray) -> dict[str, np.ndarray]:
         """The outputs for these rows."""
         if len(value) > self.rows:
             raise Refused("INVALID_ARGUMENT", f"{len(value)} rows; max_batch_size is {self.rows}")
-        with self.lock:
-            if self.waiting + len(value) > self.most:
-                raise Refused("UNAVAILABLE", "The batch scheduling queue is full")
-            self.waiting += len(value)
         future = concurrent.futures.Future()
-        self.tasks.put((value, future))
+        with self.changed:
+            if self.waiting() + len(value) > self.most:
+                raise Refused("UNAVAILABLE", "The batch scheduling queue is full")
+            self.tasks.append((value, future))
+            self.changed.notify()
         return future.result()
 
-    def collect(self, first: tuple) -> tuple[list, tuple | None]:
-        """A batch that begins with this request, and the request that did not fit in."""
-        batch, until = [first], time.monotonic() + self.wait
-        while (rows := sum(len(value) for value, _ in batch)) < self.rows:
-            try:
-                task = self.tasks.get(timeout=max(until - time.monotonic(), 0.0))
-            except queue.Empty:
-                break
-            if rows + len(task[0]) > self.rows:
-                return batch, task
-            batch.append(task)
-        return batch, None
+    def waiting(self) -> int:
+        """How many rows wait."""
+        return sum(len(value) for value, _ in self.tasks)
 
     def work(self) -> None:
-        """Collect a batch, run it, and share the rows out, for ever."""
-        left = None
+        """Collect what fits into a batch, run it, and share the rows out, for ever."""
         while True:
-            batch, left = self.collect(left or self.tasks.get())
-            with self.lock:
-                self.waiting -= sum(len(value) for value, _ in batch)
+            with self.changed:
+                self.changed.wait_for(lambda: self.tasks)
+                self.changed.wait_for(lambda: self.waiting() >= self.rows, self.seconds)
+                ends = [*itertools.accumulate(len(value) for value, _ in self.tasks)]
+                n = sum(end <= self.rows for end in ends)
+                batch, self.tasks = self.tasks[:n], self.tasks[n:]
             try:
                 outputs = self.run(np.concatenate([value for value, _ in batch]))
             except Exception as problem:  # the clients', not the end of all batches
                 for _, future in batch:
                     future.set_exception(problem)
                 continue
-            at = 0
-            for value, future in batch:
-                end = at + len(value)
-                future.set_result({name: rows[at:end] for name, rows in outputs.items()})
-                at = end
+            for (value, future), end in zip(batch, ends, strict=False):
+                of = slice(end - len(value), end)
+                future.set_result({name: rows[of] for name, rows in outputs.items()})
 
 
 class Version:
-    """A version that is loaded, and what runs its signatures."""
+    """A version that is loaded: of each signature its definition, its input, and what runs it."""
 
-    def __init__(self, folder: pathlib.Path, batching: dict | None) -> None:
+    def __init__(self, folder: pathlib.Path, limits: dict[str, int]) -> None:
         saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
         self.definitions = saved.meta_graphs[0].signature_def
         self.loaded = tf.saved_model.load(str(folder))  # without it the variables would go
-        self.inputs, self.runs = {}, {}
+        self.signatures = {}
         for key, function in self.loaded.signatures.items():
             [(name, spec)] = function.structured_input_signature[1].items()
-            self.inputs[key] = name, spec
 
             def run(value: np.ndarray, function=function, name=name) -> dict[str, np.ndarray]:
                 found = function(**{name: tf.constant(value)})
                 return {output: tensor.numpy() for output, tensor in found.items()}
 
-            self.runs[key] = run if batching is None else Batcher(run, **batching)
+            self.signatures[key] = name, spec, Batcher(run, limits) if limits else run
 
     def predict(self, key: str, inputs: dict) -> dict[str, np.ndarray]:
         """Check the input against the signature, since a wrong one can end the process; run it."""
-        if key not in self.runs:
+        if key not in self.signatures:
             raise Refused("INVALID_ARGUMENT", f"Serving signature name: {key!r} not found")
-        name, spec = self.inputs[key]
-        if set(inputs) != {name}:
-            raise Refused("INVALID_ARGUMENT", f"inputs are {sorted(inputs)}, expected [{name!r}]")
+        name, spec, run = self.signatures[key]
         try:
-            value = np.asarray(inputs[name], spec.dtype.as_numpy_dtype)
+            [(given, value)] = inputs.items()
+            value = np.asarray(value, spec.dtype.as_numpy_dtype)
+            fits = given in (name, "") and spec.shape.is_compatible_with(value.shape)
         except (TypeError, ValueError):
-            raise Refused("INVALID_ARGUMENT", f"{name} is no array of numbers") from None
-        if not spec.shape.is_compatible_with(value.shape):
-            said = f"{name} has shape {value.shape}, expected {spec.shape}"
-            raise Refused("INVALID_ARGUMENT", said)
-        return self.runs[key](value)
+            fits = False
+        if not fits:
+            raise Refused("INVALID_ARGUMENT", f"expected: {name}, {spec.dtype.name}, {spec.shape}")
+        return run(value)
 
 
 class Model:
     """The versions in a folder: which are wanted, which are loaded, which failed."""
 
-    def __init__(self, name: str, base: pathlib.Path, batching: dict | None) -> None:
-        self.name, self.base, self.batching = name, base, batching
+    def __init__(self, name: str, base: str, limits: dict[str, int]) -> None:
+        self.name, self.base, self.limits = name, pathlib.Path(base), limits
         self.policy = source_pb2.FileSystemStoragePathSourceConfig.ServableVersionPolicy()
-        self.loaded, self.problems = {}, {}
-        self.lock = threading.Lock()
+        self.loaded, self.problems, self.lock = {}, {}, threading.Lock()
 
     def poll(self) -> None:
         """Load what is wanted, and only then unload what is not: one step of a roll-out."""
@@ -158,7 +146,7 @@ class Model:
             for n in wanted:
                 if n not in self.loaded | self.problems:  # what has failed is not tried again
                     try:
-                        self.loaded = {**self.loaded, n: Version(there[n], self.batching)}
+                        self.loaded = {**self.loaded, n: Version(there[n], self.limits)}
                     except Exception as problem:  # whatever is wrong with the files
                         self.problems[n] = f"{type(problem).__name__}: {problem}"[:200]
             if not self.loaded.keys().isdisjoint(wanted):
@@ -179,27 +167,18 @@ class Model:
             raise Refused("NOT_FOUND", f"Could not find any versions of model {name}")
         answer = get_model_status_pb2.GetModelStatusResponse()
         for n in sorted(self.loaded | self.problems, reverse=True):
-            state = State.AVAILABLE if n in self.loaded else State.END
+            state = "AVAILABLE" if n in self.loaded else "END"
             status = answer.model_version_status.add(version=n, state=state).status
             status.error_message = self.problems.get(n, "")
-            status.error_code = 2 if status.error_message else 0  # unknown, or none
+            status.error_code = 2 if n in self.problems else 0  # unknown, or none
         return answer
 
-    def metadata(self, name: str, version: int | None):
+    def metadata(self, name: str, version: int | None) -> dict:
         """The signatures of a version."""
         number, found = self.find(name, version)
-        answer = get_model_metadata_pb2.GetModelMetadataResponse()
-        answer.model_spec.name, answer.model_spec.version.value = name, number
-        signatures = get_model_metadata_pb2.SignatureDefMap()
-        for key, definition in found.definitions.items():
-            signatures.signature_def[key].CopyFrom(definition)
-        answer.metadata["signature_def"].Pack(signatures)
-        return answer
-
-
-def asked(spec) -> tuple[str, int | None]:
-    """Name and version of a gRPC request."""
-    return spec.name, spec.version.value if spec.HasField("version") else None
+        about = {"signature_def": {k: as_dict(each) for k, each in found.definitions.items()}}
+        spec = {"name": name, "version": str(number)}
+        return {"model_spec": spec, "metadata": {"signature_def": about}}
 
 
 def spoken(method):
@@ -214,39 +193,36 @@ def spoken(method):
     return answer
 
 
-def predict(model: Model, request):
-    """TensorFlow Serving's Predict."""
-    number, found = model.find(*asked(request.model_spec))
-    inputs = {key: tf.make_ndarray(proto) for key, proto in request.inputs.items()}
-    answer = predict_pb2.PredictResponse()
-    key = request.model_spec.signature_name or "serving_default"
-    for output, value in found.predict(key, inputs).items():
-        answer.outputs[output].CopyFrom(tf.make_tensor_proto(value))
-    answer.model_spec.name, answer.model_spec.version.value = model.name, number
-    return answer
-
-
-def reload(model: Model, request):
-    """TensorFlow Serving's HandleReloadConfigRequest: of the new configuration, the policy."""
-    [config] = request.config.model_config_list.config
-    model.policy.CopyFrom(config.model_version_policy)
-    model.poll()
-    return model_management_pb2.ReloadConfigResponse()
-
-
 class Services(
     prediction_service_pb2_grpc.PredictionServiceServicer,
     model_service_pb2_grpc.ModelServiceServicer,
 ):
-    """Two of TensorFlow Serving's gRPC services."""
+    """Of TensorFlow Serving's gRPC services, what the lesson asks."""
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
+    model: Model
 
-    Predict = spoken(predict)
-    GetModelMetadata = spoken(lambda model, request: model.metadata(*asked(request.model_spec)))
-    GetModelStatus = spoken(lambda model, request: model.status(request.model_spec.name))
-    HandleReloadConfigRequest = spoken(reload)
+    @spoken
+    def Predict(model, request):  # noqa: D102, N802, N805
+        spec, answer = request.model_spec, predict_pb2.PredictResponse()
+        version = spec.version.value if spec.HasField("version") else None
+        number, found = model.find(spec.name, version)
+        inputs = {key: tf.make_ndarray(proto) for key, proto in request.inputs.items()}
+        outputs = found.predict(spec.signature_name or "serving_default", inputs)
+        for output, value in outputs.items():
+            answer.outputs[output].CopyFrom(tf.make_tensor_proto(value))
+        answer.model_spec.name, answer.model_spec.version.value = model.name, number
+        return answer
+
+    @spoken
+    def GetModelStatus(model, request):  # noqa: D102, N802, N805
+        return model.status(request.model_spec.name)
+
+    @spoken
+    def HandleReloadConfigRequest(model, request):  # noqa: D102, N802, N805
+        [config] = request.config.model_config_list.config
+        model.policy.CopyFrom(config.model_version_policy)
+        model.poll()
+        return model_management_pb2.ReloadConfigResponse()
 
 
 class Rest(http.server.BaseHTTPRequestHandler):
@@ -278,10 +254,9 @@ class Rest(http.server.BaseHTTPRequestHandler):
         name, version = path["name"], path["version"] and int(path["version"])
         if path["what"] == ":predict":
             return self.predict(body, self.model.find(name, version)[1])
-        about = self.model.metadata(name, version) if path["what"] else self.model.status(name)
-        return json_format.MessageToDict(
-            about, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-        )
+        if path["what"]:
+            return self.model.metadata(name, version)
+        return as_dict(self.model.status(name))
 
     @staticmethod
     def predict(body: bytes, found: Version) -> dict:
@@ -291,12 +266,11 @@ class Rest(http.server.BaseHTTPRequestHandler):
             key, rows = request.get("signature_name", "serving_default"), request["instances"]
         except (AttributeError, KeyError, TypeError, ValueError):
             raise Refused("INVALID_ARGUMENT", "JSON with a list 'instances' is expected") from None
-        name = found.inputs[key][0] if key in found.inputs else ""
-        outputs = {k: array.tolist() for k, array in found.predict(key, {name: rows}).items()}
-        if len(outputs) == 1:
-            return {"predictions": next(iter(outputs.values()))}
-        each = zip(*outputs.values(), strict=True)
-        return {"predictions": [dict(zip(outputs, row, strict=True)) for row in each]}
+        outputs = {k: each.tolist() for k, each in found.predict(key, {"": rows}).items()}
+        if len(outputs) > 1:
+            each = zip(*outputs.values(), strict=True)
+            outputs = {"": [dict(zip(outputs, row, strict=True)) for row in each]}
+        return {"predictions": next(iter(outputs.values()))}
 
     def log_message(self, *_: object) -> None:
         """Say nothing of each request."""
@@ -304,36 +278,27 @@ class Rest(http.server.BaseHTTPRequestHandler):
 
 def main() -> None:
     """Serve until the process is ended."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--rest_api_port", type=int, required=True)
-    parser.add_argument("--model_name", default="default")
-    parser.add_argument("--model_base_path", type=pathlib.Path, required=True)
-    parser.add_argument("--file_system_poll_wait_seconds", type=float, default=1)
-    parser.add_argument("--enable_batching", nargs="?", const="true", default="false")
-    parser.add_argument("--batching_parameters_file", type=pathlib.Path)
-    options = parser.parse_args()
-    batching = {} if options.enable_batching == "true" else None
-    if batching is not None and options.batching_parameters_file:
-        text = options.batching_parameters_file.read_text()
-        batching = {k: int(v) for k, v in re.findall(r"(\w+)\s*\{\s*value:\s*(\d+)", text)}
-    model = Model(options.model_name, options.model_base_path, batching)
+    flags = dict(word.removeprefix("--").split("=", 1) for word in sys.argv[1:])
+    limits = {}
+    if flags.get("enable_batching") == "true":
+        text = pathlib.Path(flags["batching_parameters_file"]).read_text()
+        limits = {k: int(v) for k, v in re.findall(r"(\w+)\s*\{\s*value:\s*(\d+)", text)}
+    model = Services.model = Rest.model = Model(
+        flags["model_name"], flags["model_base_path"], limits
+    )
     model.poll()
-    pool = concurrent.futures.ThreadPoolExecutor(32)
     # TensorFlow Serving takes messages of up to 2 GiB, too.
-    server = grpc.server(pool, options=[("grpc.max_receive_message_length", -1)])
-    services = Services(model)
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(services, server)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(services, server)
-    if not server.add_insecure_port(f"{HOST}:{options.port}"):
-        raise SystemExit(f"Port {options.port} is taken.")
-    rest = type("Handler", (Rest,), {"model": model})
+    options = [("grpc.max_receive_message_length", -1)]
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(32), options=options)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Services(), server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(Services(), server)
+    server.add_insecure_port(f"{HOST}:{flags['port']}")
     http.server.ThreadingHTTPServer.request_queue_size = 128  # clients that connect at once
-    web = http.server.ThreadingHTTPServer((HOST, options.rest_api_port), rest)
+    web = http.server.ThreadingHTTPServer((HOST, int(flags["rest_api_port"])), Rest)
     threading.Thread(target=web.serve_forever, daemon=True).start()
     server.start()
     while True:
-        time.sleep(options.file_system_poll_wait_seconds)
+        time.sleep(float(flags.get("file_system_poll_wait_seconds", 1)))
         model.poll()
 
 
