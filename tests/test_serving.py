@@ -15,6 +15,7 @@ from paired import course, ports
 
 import psutil
 import pytest
+from install import CPU_INDEX
 
 # What is served is made once: these tests stay on one worker.
 pytestmark = pytest.mark.xdist_group("serving")
@@ -239,3 +240,20 @@ def test_what_the_dockerfiles_copy_is_there_and_versions_are_named():
         assert re.search(r"(?m)^FROM \S+:\d", text)
         for pinned in re.findall(r"\S+==\S+", text):
             assert f"{pinned}\n" in lock
+
+
+@pytest.mark.parametrize("half", course.FRAMEWORKS)
+def test_an_image_is_built_where_docker_has_what_it_begins_with(half, tmp_path):
+    """PyTorch's asks a package index, too; no image is left."""
+    file = course.ROOT / "env" / "serving" / f"{half}.Dockerfile"
+    [base] = re.findall(r"(?m)^FROM (\S+)", file.read_text())
+    inspect = ["docker", "image", "inspect", base]
+    if not shutil.which("docker") or subprocess.run(inspect, capture_output=True).returncode:
+        pytest.skip(f"NOT PROVEN HERE: there is no Docker with the image {base}")
+    (tmp_path / "digits" / "1").mkdir(parents=True)
+    (tmp_path / "weights.pt").touch()
+    shutil.copytree(HERE, tmp_path / "notebooks" / HERE.name)
+    build = ["docker", "build", "--quiet", "--build-arg", f"TORCH_INDEX={CPU_INDEX}"]
+    done = subprocess.run([*build, "--file", file, tmp_path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    subprocess.run(["docker", "image", "rm", done.stdout.split()[-1]], check=True)
