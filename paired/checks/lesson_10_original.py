@@ -15,7 +15,6 @@ _KERAS = {"epsilon": 1e-3, "kept": 0.99, "unbiased": 0, "loss": "count", "veloci
 _TORCH = {"epsilon": 1e-5, "kept": 0.9, "unbiased": 1, "loss": "weights", "velocity": "bare"}
 # Of each half what the original does, and what the half's own framework does.
 RULES = {"pytorch": (_KERAS, _TORCH), "tensorflow": (_TORCH, _KERAS)}
-MATRICES = "hidden.weight", "out.weight"
 NAMES = "hidden.weight", "norm.weight", "norm.bias", "out.weight", "out.bias"
 # The mistakes of the four ports that the exercise shows, A to D.
 PORTS = {
@@ -25,6 +24,7 @@ PORTS = {
 FIRST_KINDS = "w", "logits", "loss", "grad"  # what the ports record
 MOMENTUM, CLIP, EPOCH = 0.5, 0.05, 4
 Arrays = dict[str, np.ndarray]
+_digits = functools.cache(functools.partial(data.digits, "float64"))
 
 
 class Project(NamedTuple):
@@ -36,11 +36,6 @@ class Project(NamedTuple):
     x_test: np.ndarray
 
 
-@functools.cache
-def _digits() -> data.Digits:
-    return data.digits("float64")
-
-
 def project(seed: int | None = None) -> Project:
     """Draw a project: two epochs of four batches of digits, in another order each time."""
     rng, digits = np.random.default_rng(seed), _digits()
@@ -49,14 +44,16 @@ def project(seed: int | None = None) -> Project:
         name: rng.normal(scale=0.3, size=shape) for name, shape in zip(NAMES, shapes, strict=True)
     }
     weights["norm.weight"] += 1
-    chosen = rng.permutation(len(digits.x_train))[
-        : rng.choice([30, 35, 42]) if seed is None else 46
-    ]
+    count, top = (rng.choice([30, 35, 42]), rng.choice([3, 5, 6])) if seed is None else (46, 4)
+    chosen = rng.permutation(len(digits.x_train))[:count]
     order = [part for _ in "12" for part in np.array_split(rng.permutation(chosen), EPOCH)]
     x, y = digits.x_train.reshape(-1, 64), digits.y_train
-    batches = [(x[i], y[i], min(step, 4) / 8) for step, i in enumerate(order, start=1)]
+    batches = [
+        (x[i], y[i], min(step, 4) * float(top) / 32) for step, i in enumerate(order, start=1)
+    ]
     class_weights = rng.uniform(0.5, 2, size=10)
-    return Project(weights, class_weights, batches, digits.x_test[:20].reshape(-1, 64))
+    x_test = digits.x_test[rng.permutation(len(digits.x_test))[:20]].reshape(-1, 64)
+    return Project(weights, class_weights, batches, x_test)
 
 
 def record(of: Project, half: str, mistake: str = "") -> parity.Record:
@@ -81,7 +78,9 @@ def record(of: Project, half: str, mistake: str = "") -> parity.Record:
                 inside = rate if rules["velocity"] == "with rate" else 1
                 velocity[name] = MOMENTUM * velocity[name] + inside * grad
                 weights[name] = weights[name] - (rate / inside) * velocity[name]
-            mean, variance = running(batch, mean, variance, rules)
+            spread, kept = batch.var(axis=0, ddof=rules["unbiased"]), rules["kept"]
+            mean = kept * mean + (1 - kept) * batch.mean(axis=0)
+            variance = kept * variance + (1 - kept) * spread
         note("w", **weights)
         note("stat", mean=mean, variance=variance)
         note("eval", logits=forward(weights, of.x_test, mean, variance, rules["epsilon"])[0])
@@ -98,12 +97,6 @@ def ports(of: Project, half: str) -> dict[str, parity.Record]:
     """The records of four ports by their names; each port has one mistake."""
     records = (only(record(of, half, mistake), *FIRST_KINDS) for mistake in PORTS[half])
     return dict(zip("ABCD", records, strict=True))
-
-
-def running(batch: np.ndarray, mean, variance, rules: dict) -> tuple[np.ndarray, np.ndarray]:
-    """The running statistics after a batch of inputs to batch normalisation."""
-    kept, here = rules["kept"], batch.var(axis=0, ddof=rules["unbiased"])
-    return kept * mean + (1 - kept) * batch.mean(axis=0), kept * variance + (1 - kept) * here
 
 
 def forward(weights: Arrays, x, mean, variance, epsilon: float) -> tuple[np.ndarray, ...]:
