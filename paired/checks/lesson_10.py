@@ -71,11 +71,12 @@ class TensorFlow(adapters.TensorFlow):
             raise Wrong(f"It must return a callback; it returns {kind_of(callback)}.")
         callback.set_model(model)
         callback.on_train_begin()
-        rates = []
-        for epoch, loss in enumerate(losses):
-            callback.on_epoch_end(epoch, {"loss": 0.0, "val_loss": loss})
-            rates.append(float(model.optimizer.learning_rate))
-        return rates
+        optimizer = model.optimizer
+        logs = ({"loss": 0.0, "val_loss": loss} for loss in losses)
+        return [
+            callback.on_epoch_end(n, log) or float(optimizer.learning_rate)
+            for n, log in enumerate(logs)
+        ]
 
     def port(self, make_model: Callable, epsilon: float, rows: original.Arrays, step: int):
         import keras
@@ -101,13 +102,9 @@ _MOVED = {8: "is without momentum: the second step remembers the first."}
 
 
 @task(
-    conv=Number(Halves(9, 5), Halves(
-        {5: "pads on both sides; here one number is missing, and it goes to the end."},
-        {9: "pads at the end only; `padding=1` pads on both sides."},
-    )),
+    conv=Number(Halves(9, 5), Halves({5: "pads on both sides."}, {9: "pads at the end only."})),
     variance=Number(Halves(10, 20), Halves(
-        _SPREAD | {20: "divides by n - 1 in the variance of the batch."},
-        _SPREAD | {10: "divides by n in the variance of the batch."},
+        _SPREAD | {20: "divides by n - 1."}, _SPREAD | {10: "divides by n."},
     )),
     loss=Number(Halves(10, 5), Halves(
         _LOSS | {5: "divides by the sum of the weights."},
@@ -266,10 +263,8 @@ def _first(right: parity.Record, record: parity.Recorder) -> parity.Row | None:
     """The first row that disagrees with the original's; it has to have the same form."""
     row = parity.compare(right, parity.Record(record.tensors, False, "")).first_disagreement
     if row and row.problem:
-        told = {"first": "is missing.", "second": "is a row too many."}
-        form = f"has another form: {row.problem} (the second is yours)."
-        told = next((says for side, says in told.items() if side in row.problem), form)
-        raise Wrong(f"In your port's record `{row.key}` at step {row.step} {told}")
+        told = f"{row.problem}. The first record is the original's, the second yours."
+        raise Wrong(f"`{row.key}` at step {row.step}: {told}")
     return row
 
 

@@ -2,16 +2,11 @@
 
 from mistakes import Mistakes
 
-VALUES = "has the right shape and dtype, but"
-
 patience = Mistakes("patience")
 LATE = "the original reduces it after"
-waits = patience.replacing("patience - 1", "patience + 1")
-cools = patience.replacing("cooldown - 1", "cooldown + 1")
-for wait in ("patience", "3"):
-    waits(LATE, wait, wait)
-for cool in ("cooldown", "0"):
-    cools(LATE, cool, cool)
+for name, wrongs in {"patience": ("patience", "3"), "cooldown": ("cooldown", "0")}.items():
+    for wrong in wrongs:
+        patience.brings(LATE, pytorch=(f"{name} - 1", wrong), tensorflow=(f"{name} + 1", wrong))
 patience.brings(LATE, pytorch=("abs", "rel"), tensorflow=("min_delta=threshold,", ""))
 patience.brings(LATE, both=("factor=factor", "factor=0.5"))
 PLATEAU = """
@@ -49,9 +44,11 @@ FLAT_KERAS = "weight.reshape(-1, c, h, w).transpose(2, 3, 1, 0)", "weight.T"
 layers.brings("in another order than", pytorch=FLAT, tensorflow=FLAT_KERAS)
 ORDER = "np.r_[n : 2 * n, :n, 2 * n : 3 * n]"
 layers.brings("two gates exchanged", both=(ORDER, "slice(None)"))
-biases = layers.replacing("*bias)", "np.stack(biases)")
-biases("adds both biases", "bias.sum(0), 0 * bias[0])", "np.stack([sum(biases), 0 * biases[0]])")
-biases(VALUES, "*bias[::-1])", "np.stack(biases[::-1])")
+layers.brings(
+    "adds both biases",
+    pytorch=("*bias)", "bias.sum(0), 0 * bias[0])"),
+    tensorflow=("np.stack(biases)", "np.stack([sum(biases), 0 * biases[0]])"),
+)
 layers.brings("runs over the examples and not", pytorch=("batch_first=True", ""))
 layers.cannot("tensorflow", "runs over the examples", why="a layer of Keras runs over time")
 layers.brings("`gru` gives has shape", tensorflow=("return_sequences=True", ""))
@@ -73,9 +70,11 @@ layers.right(
 
 culprits = Mistakes("culprits")
 culprits.brings("so look at the network", pytorch=("1e-3", "1e-5"), tensorflow=("1e-5", "1e-3"))
-loss = culprits.replacing("loss / len(y)", "tf.reduce_mean(counts)")
-loss("how the loss is made", "loss / class_weights[y].sum()", "1")
-loss("how the loss is made", "loss / 10", "tf.reduce_mean(class_weights)")
+culprits.brings(
+    "how the loss is made",
+    pytorch=("loss / len(y)", "loss / class_weights[y].sum()"),
+    tensorflow=("tf.reduce_mean(counts)", "1"),
+)
 VALUE = (
     "nn.utils.clip_grad_value_(model.parameters(), 0.05)",
     "[tf.clip_by_value(g, -0.05, 0.05) for g in gradients]",
@@ -100,9 +99,9 @@ update(
     "(rate * velocities[i].numpy().astype('f'))",
 )
 START = "watch(record, model, 0)"
-culprits.brings("at step 0 is missing", both=(START, "pass"))
-culprits.brings("is a row too many", both=(START, f"{START}; watch(record, model, 9)"))
-culprits.brings("has another form: shape", both=("step, logits, loss)", "step, logits[:3], loss)"))
+culprits.brings("at step 0: only the first record has it", both=(START, "pass"))
+culprits.brings("at step 9: only the second", both=(START, f"{START}; watch(record, model, 9)"))
+culprits.brings("at step 1: shape", both=("step, logits, loss)", "step, logits[:3], loss)"))
 culprits.brings(
     "disagrees before the first step",
     both=("make_model(weights", "make_model({k: 2 * w for k, w in weights.items()}"),
@@ -133,9 +132,9 @@ LOGITS = 'record("eval/port/logits", {}, step=step)'.format
 mean = watch.replacing(MEAN("model.norm.running_mean"), MEAN("norm.moving_mean"))
 WEIGHTS = "record_weights(record, model, step)"
 logits = watch.replacing(LOGITS("model(X_test)"), LOGITS("logits"))
-watch.brings("`stat/port/mean` at step 0 is missing", both="pass")
+watch.brings("`stat/port/mean` at step 0: only", both="pass")
 watch.brings(
-    "`stat/port/mean` at step 3 is missing",
+    "`stat/port/mean` at step 3: only",
     both=(WEIGHTS, f"{WEIGHTS}\n    if step == 3:\n        return"),
 )
 logits(
