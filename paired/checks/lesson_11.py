@@ -211,7 +211,7 @@ class TensorFlow(adapters.TensorFlow):
 
     addresses = ("/v1/models/digits:predict",), "/v1/models/digits/versions/{}:predict"
     version = "digits-{}"
-    skipped = "has no errors but its clients' own: INVALID_ARGUMENT and NOT_FOUND."
+    skipped = "has more mistakes of clients, INVALID_ARGUMENT and NOT_FOUND, and fewer errors."
     states = {  # noqa: RUF012
         "slow": "Version 1 is well, and loads slowly.",
         "broken": "Version 1 cannot be loaded.",
@@ -295,6 +295,7 @@ class TensorFlow(adapters.TensorFlow):
             statuses = {"OK": int(n) - bad, ERRORS[int(version[-1])]: bad}
             if name == well:
                 statuses |= {"INVALID_ARGUMENT": clients, "NOT_FOUND": clients}
+                statuses["OK"] -= clients * 17 // 20
             label = '{{model_name="{}",status="{}"}} {}\n'
             lines += [label.format(name, *each) for each in statuses.items() if each[1]]
         return {":tensorflow:serving:request_count": lines}
@@ -314,7 +315,8 @@ class TensorFlow(adapters.TensorFlow):
             if 1 in self.wanted and self.left:
                 self.left -= 1
                 end = "END" if self.state == "broken" else "AVAILABLE"
-                self.found[1] = "LOADING" if self.left else end
+                if self.left < 3:
+                    self.found[1] = "LOADING" if self.left else end
             if any(map(self.serves, self.wanted)):
                 self.found = {v: state for v, state in self.found.items() if v in self.wanted}
 
@@ -397,6 +399,7 @@ def ill(framework, ill) -> str:
     worse = "but between the scrapes the other one had the larger mean or share."
     traps = {
         "nothing": worse,
+        "still": worse,
         "others": "which is another model, or not the one that is worse.",
         "clients": f"which {framework.skipped}",
         "traffic": "which only had more requests: compare means or shares.",
@@ -414,6 +417,10 @@ def ill(framework, ill) -> str:
         old = {("digits", well): (n, cost), ("digits", sick): (n, cost)}
         new = {("digits", well): (n, cost), ("digits", sick): (n, 3 * cost)}
         match trap:
+            case "nothing":
+                old["digits", sick] = n, 0
+            case "still":
+                old |= {("digits", well): (n, 0), ("digits", sick): (n, 3 * cost)}
             case "others":
                 new |= {(other, well): (n, 9 * cost) for other in others}
             case "traffic":

@@ -109,7 +109,7 @@ rows(
     ("which is another model, or not the one that is worse.", 'startswith("digits-")',
      'startswith("digits")'),
     ("It names 'digits-", "not in FINE", '== "INTERNAL"'),
-    ("has no errors but its clients' own: INVALID_ARGUMENT", "not in FINE", 'not in ("OK",)'),
+    ("has more mistakes of clients, INVALID_ARGUMENT and", "not in FINE", 'not in ("OK",)'),
     ("which only had more requests: compare means or shares.", "errors[name] / n", "errors[name]"),
     ("and the other one, which is worse, is new", "and n", "and n > 99"),
     ("which had no request between the scrapes.", "errors[name] / n",
@@ -188,7 +188,8 @@ rows(
     (RIGHT, "keep_versions(1, 2)", "keep_versions(2, 1)", WAIT, "while states().get(1) in ("
      "None, 'START', 'LOADING'):\n        pass"),
     (RIGHT, WAIT, "for _ in range(20):\n        states()"),
-    (f"Version 1 is well, and loads slowly. {at_end}", WAIT, ""),
+    (f"Version 1 is well, and loads slowly. {at_end}", WAIT,
+     "while states().get(1) == 'LOADING':\n        pass"),
     ("2 is to go, and nobody has asked 1 before.", "keep_versions(1, 2)", "keep_versions(1)"),
     ("as in keep_versions(1, 2)` in line", "keep_versions(1, 2)", "keep_versions([1, 2])"),
     ("2 is to go, and nobody has asked 1 before.", "good = is_right(1)", "good = True"),
