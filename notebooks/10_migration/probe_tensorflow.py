@@ -43,6 +43,8 @@ class Probe(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Record the model as it starts, and the first step's logits, loss and gradients."""
+        # Else the first step makes the optimiser's variables, and its graph is built twice.
+        self.model.optimizer.build(self.model.trainable_variables)
         self.tensors("w", self.model.trainable_variables)
         self.evaluate()
         first, *_, second = self.batches.take(19)

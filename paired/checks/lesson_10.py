@@ -45,7 +45,7 @@ class PyTorch(adapters.PyTorch):
         """What of a port an answer may not change."""
         flags = [each.training for each in model.modules()]
         flags += [each.requires_grad for each in model.parameters()]
-        return [flags, model.norm.momentum, *map(to_numpy, model.state_dict().values())]
+        return [flags, repr(model.norm), *map(to_numpy, model.state_dict().values())]
 
 
 class TensorFlow(adapters.TensorFlow):
@@ -89,7 +89,7 @@ class TensorFlow(adapters.TensorFlow):
 
     def state(self, model) -> list:
         flags = [each.trainable for each in model.variables]
-        return [flags, model.norm.momentum, *map(to_numpy, model.variables)]
+        return [flags, str(model.norm.get_config()), *map(to_numpy, model.variables)]
 
 
 # Task 1
@@ -294,7 +294,7 @@ def culprits(framework, train, record_weights) -> str:
 def watch(framework, watch, make_model) -> str:
     """Record what tells a port from the original that the weights do not."""
     half = framework.name
-    for normalises in (True, False):
+    for normalises in (False, True):
         of, record = original.project(), parity.Recorder("10_migration", half)
         right = original.only(original.record(of, half), "w", "stat", "eval")
         epsilon = original.RULES[half][0]["epsilon"]
