@@ -11,8 +11,8 @@ LESSON_OPTION = $(if $(LESSON),--lesson "$(LESSON)")
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP JUPYTER_PATH MPLBACKEND
 
 .DEFAULT_GOAL := help
-.PHONY: help env lab test doctor update lock outputs exercises sync lint format new-lesson bench \
-	pictures measure chromium clean
+.PHONY: help env lab test doctor update lock outputs exercises summary sync lint format new-lesson bench \
+	pictures measure site programs clean grade handout bundle
 
 help: ## list these commands
 	@echo "The same network in PyTorch and in TensorFlow. Start with: make lab"
@@ -35,7 +35,7 @@ lab: NEEDS = $(LESSON_OPTION)
 lab: env ## open the course in JupyterLab; LESSON=04: that lesson, both halves side by side
 	@$(RUN) -m paired.machine.lab $(LESSON_OPTION) $(if $(PORT),--port "$(PORT)")
 
-test: env chromium ## prove everything: lint, every stored output, every pair, tests; LESSON=04: that lesson
+test: env programs ## prove everything: lint, every stored output, every pair, tests; LESSON=04: that lesson
 	@$(RUN) -m paired.authors.prove $(LESSON_OPTION)
 
 doctor: env ## what is installed, what each framework sees, and what to do about each problem
@@ -77,15 +77,19 @@ lock: ## resolve env/requirements.in into the locks; UPGRADE=1: to the newest ve
 	@"$(PYTHON)" env/lock.py $(if $(UPGRADE),--upgrade)
 
 # Only for CI, where the machine is thrown away: on a person's nothing outside the checkout is touched.
-chromium:
-	@if [ "$$CI" = true ] && command -v apt-get >/dev/null && ! command -v chromium >/dev/null \
-		&& ! command -v chromium-browser >/dev/null && ! command -v google-chrome >/dev/null; then \
+programs:
+	@has() { command -v "$$1" >/dev/null; }; wanted=; \
+	has chromium || has chromium-browser || has google-chrome || wanted=chromium; \
+	has bwrap || wanted="$$wanted bubblewrap"; \
+	has g++ || wanted="$$wanted g++"; \
+	has R || wanted="$$wanted r-base-core r-cran-reticulate"; \
+	if [ "$$CI" = true ] && [ "$$wanted" ] && has apt-get; then \
 		if [ "$$(id -u)" = 0 ]; then sudo=; else sudo="sudo -n"; fi; \
 		if $$sudo true 2>/dev/null; then \
-			mkdir -p .cache; echo "Installing Debian's chromium for the browser tests"; \
+			mkdir -p .cache; echo "Installing what some tests run, of Debian: $$wanted"; \
 			{ $$sudo apt-get update -q && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -qy \
-				--no-install-recommends chromium; } >.cache/chromium.log 2>&1 \
-				|| echo "  that failed; see .cache/chromium.log" >&2; \
+				--no-install-recommends $$wanted; } >.cache/programs.log 2>&1 \
+				|| echo "  that failed; see .cache/programs.log" >&2; \
 		fi; \
 	fi
 

@@ -7,7 +7,7 @@ import io
 import re
 from contextlib import redirect_stdout
 
-from paired import course, parity
+from paired import course, needs, parity
 from paired.authors import files
 
 import pytest
@@ -43,6 +43,8 @@ def test_the_stored_comparison_is_what_the_records_give(lesson):
         with redirect_stdout(io.StringIO()) as now:
             parity.report(lesson.name, framework)
         cells = files.read(lesson.path(framework))["cells"]
+        if missing := next(filter(None, (needs.of(files.tags(cell)) for cell in cells)), None):
+            pytest.skip(missing)  # what was skipped left no tensors
         stored = [
             "".join(output["text"])
             for cell in cells
