@@ -63,6 +63,9 @@ format: env ## format the code, the notebooks' too, and mend what ruff can
 
 new-lesson: env ## start a pair: NUMBER=03 SLUG=backprop TITLE="Backpropagation by hand"
 	@$(RUN) -m paired.authors.new_lesson "$(NUMBER)" "$(SLUG)" "$(TITLE)"
+summary: env ## write SUMMARY.md, all verdicts on one page, from CLAIMS.md and the lessons
+	@$(RUN) -m paired.authors.summary
+
 
 bench: env ## what each lesson and each stage of the tests costs, in seconds; LESSON=04: that lesson
 	@$(RUN) -m paired.authors.bench $(LESSON_OPTION)

@@ -3,37 +3,18 @@
 import re
 
 from paired import course
-from paired.authors import files
+from paired.authors import summary
+from paired.authors.summary import CELL, table
 
 import pytest
 
-CLAIMS = [f"C{number:02}" for number in range(1, 35)]
-VERDICT = re.compile(
-    r"planned|\*\*(holds|held until \S+|half true|does not hold|not testable here)\*\*"
-)
-CELL = re.compile(r"`(?P<cell>[a-z0-9-]+)`\]\((?P<path>[^)]+)\)")
-
-
-def table():
-    """The rows of CLAIMS.md by number: claim, where it is tested, verdict."""
-    lines = (course.ROOT / "CLAIMS.md").read_text(encoding="utf-8").splitlines()
-    rows = [[part.strip() for part in line.strip("|").split("|")] for line in lines]
-    return {row[0]: row[1:] for row in rows if re.fullmatch(r"C\d\d", row[0])}
+CLAIMS = [f"C{number:02}" for number in range(1, 41)]
+VERDICT = re.compile(r"\*\*(holds|held until \S+|half true|does not hold|not testable here)\*\*")
 
 
 def find(path, cell_id):
     """A cell of a notebook, which must be there."""
-    [cell] = [each for each in files.read(course.ROOT / path)["cells"] if each["id"] == cell_id]
-    return cell
-
-
-def verdict_cells():
-    """The text of each `verdicts` cell, by the path of its notebook."""
-    for lesson in course.lessons():
-        for path in lesson.paths():
-            for cell in files.read(path)["cells"]:
-                if cell["id"] == "verdicts":
-                    yield f"notebooks/{path.name}", "".join(cell["source"])
+    return summary.cells(path)[cell_id]
 
 
 def test_every_claim_is_in_the_table_once_and_in_order():
@@ -45,9 +26,6 @@ def test_a_verdict_rests_on_a_cell_that_exists(number):
     _, where, verdict = table()[number]
     assert VERDICT.fullmatch(verdict), f"{verdict!r} is not a verdict"
     cells = list(CELL.finditer(where))
-    if verdict == "planned":
-        assert re.fullmatch(r"lesson \d\d", where)
-        return
     assert cells, f"{number} has a verdict and names no cell"
     for match in cells:
         cell = find(match["path"], match["cell"])
@@ -56,12 +34,12 @@ def test_a_verdict_rests_on_a_cell_that_exists(number):
 
 def test_lessons_and_table_give_the_same_verdicts():
     given = {}
-    for path, text in verdict_cells():
+    for path, text in summary.verdicts():
         for number, verdict in re.findall(r"\*\*(C\d\d)\*\*.*?(\*\*[^*]+\*\*)", text, re.DOTALL):
             given.setdefault(number, {})[path] = verdict
     assert given, "no lesson gives a verdict"
     for number, (_, where, verdict) in table().items():
-        assert set(given.get(number, {}).values()) == ({verdict} - {"planned"}), number
+        assert set(given.get(number, {}).values()) == {verdict}, number
         for match in CELL.finditer(where):
             assert match["path"] in given[number]
 

@@ -1,6 +1,9 @@
 """What is generated is what its source gives."""
 
-from paired.authors import exercises, files
+import re
+
+from paired import course
+from paired.authors import exercises, files, summary
 
 import nbformat
 import pytest
@@ -9,6 +12,17 @@ from nbformat import v4
 
 def test_exercises_are_fresh():
     assert list(exercises.stale_exercises()) == []
+
+
+def test_the_summary_is_fresh():
+    stale = "run `make summary`"
+    fresh = summary.summary()
+    for path, data in fresh.items():
+        assert (course.ROOT / path).read_bytes() == data, stale
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)", fresh["SUMMARY.md"].decode()):
+        assert (course.ROOT / link).exists(), link
+    there = (course.ROOT / summary.PICTURES).glob("C[0-9][0-9].png")
+    assert {f"{summary.PICTURES}/{path.name}" for path in there} == {*fresh} - {"SUMMARY.md"}, stale
 
 
 @pytest.fixture

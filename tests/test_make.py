@@ -29,6 +29,7 @@ COMMANDS = {
     "format": ("", 0, "left unchanged"),
     "sync": ("", 0, ""),
     "exercises": ("", 0, "exercises/01_tiny_pytorch.ipynb: unchanged"),
+    "summary": ("", 2, "07_devices_pytorch.ipynb: no cell `verdicts` there gives C01"),
     "lint": ("", 2, "was never run, expected 1: run `make outputs`"),
     "outputs": ("LESSON=99", 2, NO_LESSON),
     "lab": ("LESSON=99", 2, NO_LESSON),

@@ -6,6 +6,7 @@ import pathlib
 import runpy
 import types
 
+from paired import course
 from paired.authors import measure
 
 import pytest
@@ -65,3 +66,21 @@ def test_a_program_that_ends_is_said_to_have_ended(monkeypatch, race, tmp_path):
     with pytest.raises(measure.PictureError, match="has ended: \\('mode', 'mlp'\\)"):
         racer.turn(("mode", "mlp"))
     racer.close()
+
+
+@pytest.mark.parametrize("framework", course.FRAMEWORKS)
+def test_a_beginners_mistakes_bring_what_the_record_of_lesson_13_says(framework):
+    lesson = program("13")
+    known = [dict(row) for row in record_of(lesson)["errors"] if row["framework"] == framework]
+    fresh = lesson.apart(framework, f"mistakes_{framework}.py")
+    assert len(known) == 10
+    for row, again in zip(known, fresh, strict=True):
+        assert row.pop("framework") == framework
+        assert row["code"] == again["code"], "run `make measure LESSON=13`"
+        assert (row["outcome"], row["kind"]) == (again["outcome"], again["kind"])
+        for question in ("what", "where", "do"):
+            assert row[question] == again[question], "run `make measure LESSON=13`"
+            for each in (row, again):  # what a yes rests on is still said
+                assert each[question] in "\n".join([each["message"], *each["lines"]]), question
+        assert (row["outcome"] == "silent") == bool(row["effect"])
+        assert row["outcome"] != "silent" or not row["what"] + row["where"] + row["do"]
