@@ -176,6 +176,13 @@ def test_a_debugger_and_a_cell_that_is_meant_to_fail_run_as_a_bare_script(tmp_pa
     write_notebook(
         path,
         "import sys\nfrom paired import debuggers\ndebuggers.set_up()\nbreakpoint()",
+def test_what_belongs_to_no_lesson_is_the_rest():
+    _, together = prove.stages(prove.NONE)
+    [command] = together.commands
+    assert not [path for path in command if path.endswith(".ipynb")]
+    assert "03_backprop or test_lesson_03" in command[-1]
+
+
         "sys.breakpointhook = sys.__breakpointhook__\ndebuggers.script('c')\nbreakpoint()",
         "%xmode Minimal",
     )

@@ -1,5 +1,7 @@
 """Prove the course: `make test`, or one lesson of it: `make test LESSON=06`.
 
+`LESSON=none` is what belongs to no lesson, so that a course proven in parts is proven.
+
 Stages run one after the other and end with the first that fails. The browser tests, which mostly
 wait, run beside the others: what they say is kept in `.cache/browser.log`, and shown at the end.
 """
@@ -27,6 +29,7 @@ NOTEBOOKS = [
 BROWSER = [sys.executable, "-m", "pytest", "tests", "-m", "browser"]
 _LOG = course.ROOT / ".cache" / "browser.log"
 _GRACE_SECONDS = 60
+NONE = "none"
 
 
 @dataclasses.dataclass
@@ -56,7 +59,8 @@ def validation(lessons: list[course.Lesson], kinds: tuple[str, ...], *tests: str
         halves = [half for half in course.FRAMEWORKS if course.python(half) == python]
         paths = [each.path(half, kind) for each in lessons for kind in kinds for half in halves]
         notebooks = [str(path) for path in paths if path.exists()]
-        commands.append([python, *PYTEST, *NOTEBOOKS, *tests, *notebooks])
+        if tests or notebooks:
+            commands.append([python, *PYTEST, *NOTEBOOKS, *tests, *notebooks])
         tests = ()
     return commands
 
@@ -64,12 +68,18 @@ def validation(lessons: list[course.Lesson], kinds: tuple[str, ...], *tests: str
 def stages(number: str = "") -> list[Stage]:
     """What proves the course, or the lesson of this number, in order; without the browser tests.
 
+    Of the number `NONE` is what is left when every lesson is proven by itself.
+
     Raises:
         LookupError: there is no such lesson.
     """
     after = _files("test_parity", "test_planted_mistakes")  # they read what the notebooks record
     lessons, tests = list(course.lessons()), ["tests", *(f"--ignore={file}" for file in after)]
-    if number:
+    if number == NONE:
+        names = [name for each in lessons for name in (each.name, f"test_lesson_{each.number}")]
+        tests += ["-k", f"not ({' or '.join(names)})"]
+        lessons = []
+    elif number:
         lesson = course.lesson(number)
         own = f"test_lesson_{lesson.number}"
         chosen = ["-k", f"{lesson.name} or {own}"]
@@ -77,12 +87,13 @@ def stages(number: str = "") -> list[Stage]:
         files = [file for file in files if (course.ROOT / file).exists()]
         lessons, tests = [lesson], [*chosen, *files]
         after = ["-n", "0", *chosen, *after[:1]]
-    return [
+    parts = [
         Stage("lint", [[os.environ.get("MAKE", "make"), "--no-print-directory", "lint"]]),
         Stage("every stored output and picture, exercises, checks, and unit tests",
               validation(lessons, course.KINDS, *tests)),
         Stage("both halves of a pair are the same network", [[sys.executable, *PYTEST, *after]]),
     ]  # fmt: skip
+    return parts if lessons else parts[:2]
 
 
 def _files(*names: str) -> list[str]:
@@ -144,10 +155,13 @@ def prove(parts: list[Stage], browser: list[str] | None) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Prove the course or a lesson; 1 where something is wrong."""
     parser = argparse.ArgumentParser(prog="make test", description=__doc__)
-    parser.add_argument("--lesson", default="", help="a number, such as 04; else all")
+    parser.add_argument("--lesson", default="", help=f"a number, such as 04, or {NONE}; else all")
     lesson = parser.parse_args(arguments).lesson
+    if not (course.ROOT / "tests").is_dir():
+        print("This copy of the course has no tests: it is a handout.", file=sys.stderr)
+        return 1
     try:
-        return prove(stages(lesson), None if lesson else BROWSER)
+        return prove(stages(lesson), BROWSER if lesson in ("", NONE) else None)
     except LookupError as problem:
         print(problem, file=sys.stderr)
     except KeyboardInterrupt:
