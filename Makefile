@@ -22,14 +22,15 @@ help: ## list these commands
 	@echo "Options, for example make lab LESSON=04 PORT=9000:"
 	@echo "  LESSON=04       one lesson instead of all      PORT=9000    where JupyterLab listens"
 	@echo "  DEVICE=gpu      the environment for a GPU      PYTHON=...   the Python to use (3.11 to 3.13)"
-	@echo "  EXTRAS=serving  what lesson 11 needs besides; make lab LESSON=11 adds it by itself"
+	@echo "  EXTRAS=NAME     what a lesson needs besides; make lab LESSON=11, or 13, adds it by itself"
+	@echo "  BUNDLE=folder   install from what make bundle wrote, without a network"
 	@echo "  TORCH_INDEX=... another place for torch's CPU build on Linux; see env/README.md"
 
 env: ## make the environment in .venv, if it is not there (every other command does it too)
 	@command -v "$(PYTHON)" >/dev/null || { echo "There is no $(PYTHON) here." \
 		"Install Python 3.11 to 3.13 from python.org or your system, or name one: PYTHON=..." >&2; exit 1; }
 	@"$(PYTHON)" env/install.py --device "$(DEVICE)" $(if $(TORCH_INDEX),--torch-index "$(TORCH_INDEX)") \
-		$(if $(EXTRAS),--extras "$(EXTRAS)") $(NEEDS)
+		$(if $(EXTRAS),--extras "$(EXTRAS)") $(if $(BUNDLE),--bundle "$(BUNDLE)") $(NEEDS)
 
 lab: NEEDS = $(LESSON_OPTION)
 lab: env ## open the course in JupyterLab; LESSON=04: that lesson, both halves side by side
@@ -44,6 +45,17 @@ doctor: env ## what is installed, what each framework sees, and what to do about
 update: env ## bring the course up to date without touching your own work
 	@$(RUN) -m paired.machine.update
 	@$(MAKE) --no-print-directory env
+
+grade: env ## how far you are in each exercise; SUBMISSIONS=folder: judge what a class has handed in
+	@$(RUN) -m paired.grading $(if $(SUBMISSIONS),"$(SUBMISSIONS)")
+
+handout: env ## write the course without its solutions to handout.zip; HANDOUT=folder: there
+	@$(RUN) -m paired.machine.handout "$(or $(HANDOUT),handout.zip)"
+
+bundle: FOLDER := $(or $(BUNDLE),bundle)
+bundle: override BUNDLE :=
+bundle: env ## write all packages to bundle/, for a room without a network; BUNDLE=folder: there
+	@$(RUN) env/bundle.py "$(FOLDER)" "$(EXTRAS)" $(if $(TORCH_INDEX),"$(TORCH_INDEX)")
 
 outputs: env ## run the notebooks and store their outputs; LESSON=04: only that lesson
 	@$(RUN) -m paired.authors.outputs $(LESSON_OPTION)

@@ -21,14 +21,15 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import time
 import zipfile
 
+import bundle
 import extras
 import pip_settings
 import visdom_page
-from steps import CEILING, FLOOR, PYTHONS, InstallError, Steps, explain
+from machine import bundled_pip, check_python, has_nvidia_driver
+from steps import InstallError, Steps, explain
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ENVIRONMENTS = {
@@ -49,47 +50,6 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 ASK_SECONDS = 10  # that index may take for its answer
 
 
-def other_pythons():
-    """The names of the Pythons on the PATH that the course runs on, newest first."""
-    names = [f"python3.{minor}" for minor in range(CEILING[1] - 1, FLOOR[1] - 1, -1)]
-
-    there = [name for name in names if shutil.which(name)]
-    return [
-        name for name in there if not subprocess.call([name, "-c", ""], stderr=subprocess.DEVNULL)
-    ]
-
-
-def check_python(version, bits, system, modules):
-    """Raise InstallError unless this Python can make an environment that the course runs in.
-
-    `modules` are the names of those of venv and ensurepip that are missing.
-    """
-    here = f"Python {version[0]}.{version[1]}"
-    if system == "nt":
-        raise InstallError(
-            "The course runs on Linux and macOS. On Windows, open it in WSL "
-            "(Windows Subsystem for Linux) and run the same command there."
-        )
-    if not FLOOR <= version[:2] < CEILING:
-        found = other_pythons()
-        advice = (
-            f"Use the one that is here: make lab PYTHON={found[0]}."
-            if found
-            else "Install one from python.org or your system, then: make lab PYTHON=python3.12."
-        )
-        raise InstallError(f"This is {here}; the course needs {PYTHONS}. {advice}")
-    if bits < 64:
-        raise InstallError(
-            f"This {here} is a {bits}-bit program; PyTorch and TensorFlow exist only for 64 bits. "
-            "Install a 64-bit Python, then: make lab PYTHON=/path/to/python3."
-        )
-    if modules:
-        raise InstallError(
-            f"This {here} lacks its module {' and '.join(modules)}, which makes environments. "
-            f"On Debian and Ubuntu: sudo apt install python{version[0]}.{version[1]}-venv."
-        )
-
-
 def check_space(free_bytes, gigabytes):
     """Raise InstallError if the disk has less room than the environment takes."""
     if free_bytes < gigabytes * 1e9:
@@ -97,22 +57,6 @@ def check_space(free_bytes, gigabytes):
             f"The disk has {free_bytes / 1e9:.1f} GB free here and the installation needs about "
             f"{gigabytes} GB. Make room, then run the same command again."
         )
-
-
-def has_nvidia_driver():
-    """Whether this machine could use a CUDA build; the last file is WSL's."""
-    files = ("/proc/driver/nvidia/version", "/usr/lib/wsl/lib/libcuda.so.1")
-    return bool(shutil.which("nvidia-smi")) or any(map(os.path.exists, files))
-
-
-def bundled_pip():
-    """The wheel of pip that comes with this Python, or with the system's Pythons; or None."""
-    here = os.path.dirname(importlib.util.find_spec("ensurepip").origin)
-    for folder in (sysconfig.get_config_var("WHEEL_PKG_DIR"), os.path.join(here, "_bundled")):
-        wheels = sorted(pathlib.Path(folder).glob("pip-*.whl")) if folder else []
-        if wheels:
-            return str(wheels[-1])
-    return None
 
 
 def fingerprint(lock, root=ROOT):
@@ -160,6 +104,7 @@ class Builder(Steps):
         super().__init__(root, root / name, descriptors)
         self.lock = root / "env" / lock
         self.index = ["--extra-index-url", torch_index] if torch_index else []
+        self.bundle = None  # a folder that everything comes from
         self.searched = False  # for torch's CPU build
         self.variables = pip_settings.environment(root)
 
@@ -279,6 +224,8 @@ class Builder(Steps):
         version = re.search(r"(?m)^torch==([\d.]+)", self.lock.read_text())
         if self.lock.name != "cpu.lock" or sys.platform != "linux" or not version or self.searched:
             return
+        if self.bundle:
+            return
         self.searched = True
         wanted = version.group(1)
         offered = self.torch_builds("--retries", "1", *self.index)
@@ -344,6 +291,7 @@ def main(arguments=None, root=ROOT):
     parser.add_argument("--torch-index", help="where to find torch's CPU build")
     parser.add_argument("--extras", default="", help="names of env/extras/, separated by commas")
     parser.add_argument("--lesson", default="", help="a lesson, whose extras are added")
+    parser.add_argument("--bundle", help="a folder made by `make bundle`, instead of a network")
     options = parser.parse_args(arguments)
     try:
         if options.device not in ENVIRONMENTS:
@@ -366,14 +314,17 @@ def main(arguments=None, root=ROOT):
         modules = [name for name in ("venv", "ensurepip") if not importlib.util.find_spec(name)]
         bits = 64 if sys.maxsize > 2**32 else 32
         check_python(sys.version_info, bits, os.name, modules)
+        if options.bundle:
+            bundle.use(options.bundle, root, environments, added)
         with only_one(root) as descriptor:
             for name, lock in environments.items():
                 builder = Builder(root, name, lock, options.torch_index, descriptor)
+                builder.bundle = options.bundle
                 # The installation that was waited for may have made it.
                 if not ready(builder.folder, fingerprint(lock, root)):
                     builder.build()
                 if not visdom_page.ready(builder.folder, root):
-                    visdom_page.fetch(builder)
+                    (bundle.copy_page if options.bundle else visdom_page.fetch)(builder)
                 for extra in added:
                     if not extras.ready(root, builder.folder, extra):
                         extras.add(builder, extra, check_space)

@@ -56,8 +56,8 @@ def small_course(folder: pathlib.Path) -> pathlib.Path:
     (root / "env" / "jupyter").mkdir(parents=True)
     (root / "paired").mkdir()
     (root / "paired" / "__init__.py").touch()
-    for script in ("extras.py", "install.py", "pip_settings.py", "steps.py", "visdom_page.py"):
-        shutil.copy(SCRIPTS / script, root / "env")
+    for script in SCRIPTS.glob("*.py"):
+        shutil.copy(script, root / "env")
     shutil.copy(SCRIPTS / "jupyter" / "overrides.json", root / "env" / "jupyter")
     (root / "env" / "constraints.txt").write_text("tiny<3\n")
     (root / "env" / "cpu.lock").write_text("tiny==1.0\n")

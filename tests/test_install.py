@@ -17,6 +17,7 @@ from paired import course
 import extras
 import install
 import installing
+import machine
 import pip_settings
 import pytest
 import steps
@@ -207,7 +208,7 @@ def test_unknown_words_are_left_to_the_reader():
     ],
 )
 def test_wrong_python_is_a_sentence(monkeypatch, version, bits, system, missing, sentence):
-    monkeypatch.setattr(install, "other_pythons", lambda: ["python3.12"])
+    monkeypatch.setattr(machine, "other_pythons", lambda: ["python3.12"])
     with pytest.raises(install.InstallError, match=sentence.replace(".", r"\.")):
         install.check_python(version, bits, system, missing)
 

@@ -39,6 +39,9 @@ COMMANDS = {
     "measure": ("LESSON=99", 2, "Lesson '99' shows no times; these do: none."),
     "update": ("", 2, "git"),
     # It imports both frameworks, and runs in lesson 07.
+    "grade": ("SUBMISSIONS=nowhere", 2, "There is no folder nowhere"),
+    "handout": ("", 2, "A handout is made in a clone, with git"),
+    "bundle": ("--dry-run EXTRAS=serving", 0, 'env/bundle.py "bundle" "serving"'),
     "doctor": ("--dry-run JSON=1", 0, "-m paired.machine.doctor --json"),
     "lock": None,  # below, as is `clean`
     "clean": None,
