@@ -96,28 +96,33 @@ def _answer(request: dict, *inherited: socket.socket) -> dict:
     return {"code": os.waitstatus_to_exitcode(status) if pid else None}
 
 
-def serve(framework: str, address: str) -> None:
-    """Import a framework, then answer requests until standard input ends.
+def warm(framework: str) -> None:
+    """Import a framework, so that a fork has it.
 
     Raises:
         ForkError: the imports left more than one thread; a fork would copy only one of them.
     """
+    # By these two TensorFlow decides, while it is imported, whether its warnings and what
+    # `tf.print` says go into the output of a cell or of the process.
+    sys.ps1 = "In : "
+    builtins.get_ipython = importlib.import_module("IPython").get_ipython
+    variables = dict(os.environ)
+    for name in (*_COMMON, *_IMPORTS[framework]):
+        importlib.import_module(name)
+    # A kernel gets the variables of the one who asks for it, and those that imports have set.
+    for name, value in variables.items():
+        if os.environ.get(name) == value:
+            del os.environ[name]
+    if len(os.listdir("/proc/self/task")) > 1:
+        raise ForkError("The imports left threads behind.")
+
+
+def serve(framework: str, address: str) -> None:
+    """Import a framework, then answer requests until standard input ends."""
     with socket.socket(socket.AF_UNIX) as server, selectors.DefaultSelector() as selector:
         server.bind(address)
         server.listen()
-        # By these two TensorFlow decides, while it is imported, whether its warnings and what
-        # `tf.print` says go into the output of a cell or of the process.
-        sys.ps1 = "In : "
-        builtins.get_ipython = importlib.import_module("IPython").get_ipython
-        variables = dict(os.environ)
-        for name in (*_COMMON, *_IMPORTS[framework]):
-            importlib.import_module(name)
-        # A kernel gets the variables of the one who asks for it, and those that imports have set.
-        for name, value in variables.items():
-            if os.environ.get(name) == value:
-                del os.environ[name]
-        if len(os.listdir("/proc/self/task")) > 1:
-            raise ForkError("The imports left threads behind.")
+        warm(framework)
         selector.register(server, selectors.EVENT_READ)
         selector.register(sys.stdin, selectors.EVENT_READ)
         while all(key.fileobj is server for key, _ in selector.select()):

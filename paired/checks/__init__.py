@@ -90,6 +90,7 @@ class Task:
         self.names = [*self.kinds, *(name for name in self._takes if name not in self.kinds)]
         self._function, self._adapter, self._hints_seen = function, adapter, 0
         self._solutions, self._exercise = root / "solutions" / file, root / "exercises" / file
+        self._given = root / "exercises" / ".given" / file
 
     def check(self, *answers) -> None:
         """Print the verdict on the answers. Whatever the student's code does, nothing is raised."""
@@ -150,8 +151,9 @@ class Task:
 
     def solution(self) -> None:
         """Print the code of a solution."""
-        source = self._source()
-        print(markers.solution(source) if source else "This copy of the course has no solutions.")
+        there = self._solutions.exists()
+        words = "This copy of the course has no solutions."
+        print(markers.solution(self._source()) if there else words)
 
     def _judge(self, answers: tuple) -> str:
         names = self.names
@@ -173,10 +175,11 @@ class Task:
         return self.name.replace("_", "-")
 
     def _source(self) -> str:
-        """The answer's cell in the solutions notebook; nothing where an instructor withholds it."""
-        if not self._solutions.exists():
+        """The answer's cell in the solutions; as given to students where those are withheld."""
+        path = self._solutions if self._solutions.exists() else self._given
+        if not path.exists():
             return ""
-        return next(s for own, _, s in course.cells(self._solutions) if own == self._cell)
+        return next(s for own, _, s in course.cells(path) if own == self._cell)
 
     def _is_stub(self, answer) -> bool:
         """Whether a function is still the exercise's own, comments and spacing aside."""
