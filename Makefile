@@ -63,6 +63,9 @@ outputs: env ## run the notebooks and store their outputs; LESSON=04: only that 
 exercises: env ## write exercises/ from solutions/
 	@$(RUN) -m paired.authors.exercises
 
+summary: env ## write SUMMARY.md, all verdicts on one page, from CLAIMS.md and the lessons
+	@$(RUN) -m paired.authors.summary
+
 sync: env ## copy shared cells to the other half
 	@$(RUN) -m paired.authors.sync
 
@@ -75,9 +78,6 @@ format: env ## format the code, the notebooks' too, and mend what ruff can
 
 new-lesson: env ## start a pair: NUMBER=03 SLUG=backprop TITLE="Backpropagation by hand"
 	@$(RUN) -m paired.authors.new_lesson "$(NUMBER)" "$(SLUG)" "$(TITLE)"
-summary: env ## write SUMMARY.md, all verdicts on one page, from CLAIMS.md and the lessons
-	@$(RUN) -m paired.authors.summary
-
 
 bench: env ## what each lesson and each stage of the tests costs, in seconds; LESSON=04: that lesson
 	@$(RUN) -m paired.authors.bench $(LESSON_OPTION)
@@ -87,6 +87,10 @@ pictures: env ## take the lessons' pictures of TensorBoard and Visdom again, in 
 
 measure: env ## take the times again that lessons show, minutes of CPU on a quiet machine; LESSON=08
 	@$(RUN) -m paired.authors.measure $(LESSON_OPTION)
+
+site: override EXTRAS := $(EXTRAS),site
+site: env ## the lessons as pages, both halves side by side, from what is stored: site/index.html
+	@$(RUN) -m paired.authors.website
 
 lock: ## resolve env/requirements.in into the locks; UPGRADE=1: to the newest versions
 	@"$(PYTHON)" env/lock.py $(if $(UPGRADE),--upgrade)
@@ -109,5 +113,5 @@ programs:
 	fi
 
 clean: ## remove everything that these commands made; your notebooks stay
-	rm -rf .venv .venv-gpu-* .cache .jupyter .records .pytest_cache .ruff_cache
+	rm -rf .venv .venv-gpu-* .cache .jupyter .records .pytest_cache .ruff_cache site
 	find . -name __pycache__ -prune -exec rm -rf {} +

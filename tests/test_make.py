@@ -43,6 +43,8 @@ COMMANDS = {
     "handout": ("", 2, "A handout is made in a clone, with git"),
     "bundle": ("--dry-run EXTRAS=serving", 0, 'env/bundle.py "bundle" "serving"'),
     "doctor": ("--dry-run JSON=1", 0, "-m paired.machine.doctor --json"),
+    # It would add an extra to this environment, and is built in test_site.py.
+    "site": ("--dry-run", 0, '--extras ",site"'),
     "lock": None,  # below, as is `clean`
     "clean": None,
 }
@@ -122,7 +124,7 @@ def test_make_lock_takes_the_newest_versions_that_are_allowed(tmp_path):
 def test_clean_leaves_what_the_course_has(tmp_path):
     shutil.copy(course.ROOT / "Makefile", tmp_path)
     write_notebook(tmp_path / "notebooks" / "mine.ipynb", "1")
-    for name in (".venv/bin", ".cache/uv", "paired/__pycache__"):
+    for name in (".venv/bin", ".cache/uv", "paired/__pycache__", "site"):
         (tmp_path / name).mkdir(parents=True)
     assert make(tmp_path, "clean")[0] == 0
     assert sorted(path.name for path in tmp_path.rglob("*")) == [
@@ -174,11 +176,6 @@ def test_one_lesson_is_proven_by_what_is_its_own():
     assert parity.commands[0][-1] == "tests/test_parity.py"
 
 
-def test_a_debugger_and_a_cell_that_is_meant_to_fail_run_as_a_bare_script(tmp_path):
-    path = tmp_path / "05_a_pytorch.ipynb"
-    write_notebook(
-        path,
-        "import sys\nfrom paired import debuggers\ndebuggers.set_up()\nbreakpoint()",
 def test_what_belongs_to_no_lesson_is_the_rest():
     _, together = prove.stages(prove.NONE)
     [command] = together.commands
@@ -186,6 +183,11 @@ def test_what_belongs_to_no_lesson_is_the_rest():
     assert "03_backprop or test_lesson_03" in command[-1]
 
 
+def test_a_debugger_and_a_cell_that_is_meant_to_fail_run_as_a_bare_script(tmp_path):
+    path = tmp_path / "05_a_pytorch.ipynb"
+    write_notebook(
+        path,
+        "import sys\nfrom paired import debuggers\ndebuggers.set_up()\nbreakpoint()",
         "sys.breakpointhook = sys.__breakpointhook__\ndebuggers.script('c')\nbreakpoint()",
         "%xmode Minimal",
     )
