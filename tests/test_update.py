@@ -2,8 +2,11 @@
 
 import json
 import pathlib
+import re
 import subprocess
+import tomllib
 
+import paired.course
 from paired.machine import update
 
 import pytest
@@ -57,6 +60,23 @@ def test_untouched_clone_gets_the_new_version(course, clone, capsys):
     assert (clone / "README.md").read_text() == "two\n"
     [said] = update.update(clone)
     assert said == f"You have what origin/main has, at {course}."
+
+
+def test_across_a_release_the_versions_and_what_is_new_are_named(course, clone):
+    for version in ("1.0.0", "1.1.0"):
+        (course / "pyproject.toml").write_text(f'[project]\nversion = "{version}"\n')
+        publish(course)
+        said = update.update(clone)
+    assert said[1] == "You had version 1.0.0, this is 1.1.0: CHANGELOG.md says what is new."
+
+
+def test_a_release_has_one_version():
+    root = paired.course.ROOT
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    news = re.search(r"(?m)^## (\S+), (\S+)$", (root / "CHANGELOG.md").read_text())
+    citation = (root / "CITATION.cff").read_text()
+    assert project["version"] == news.group(1)
+    assert f"\nversion: {news.group(1)}\ndate-released: {news.group(2)}\n" in citation
 
 
 def test_work_on_a_file_that_changed_is_kept_beside_the_new_one(course, clone):

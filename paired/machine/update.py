@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 
 from paired import course
 
@@ -143,7 +144,7 @@ def update(root: pathlib.Path) -> list[str]:
             f"You have committed {ahead} change(s) of your own, so git has to merge them: "
             "git pull --rebase. Nothing was changed."
         )
-    theirs = changed(root, "HEAD", "@{u}")
+    theirs, before = changed(root, "HEAD", "@{u}"), _version(root, "HEAD")
     added = changed(root, "--diff-filter=A", "HEAD", "@{u}")
     if in_the_way := sorted(name for name in added if (root / name).exists()):
         raise UpdateError(
@@ -174,7 +175,19 @@ def update(root: pathlib.Path) -> list[str]:
         )
         for name, copy in kept.items()
     ]
-    return [f"The course is up to date: {len(theirs)} file(s) changed.", *copies]
+    lines = [f"The course is up to date: {len(theirs)} file(s) changed."]
+    if before != (after := _version(root, "HEAD")):
+        lines.append(f"You had version {before}, this is {after}: CHANGELOG.md says what is new.")
+    return [*lines, *copies]
+
+
+def _version(root: pathlib.Path, commit: str) -> str:
+    """The version of the course at a commit; empty where it has none."""
+    try:
+        text = git(root, "show", f"{commit}:pyproject.toml").decode()
+        return tomllib.loads(text)["project"]["version"]
+    except (subprocess.CalledProcessError, ValueError, KeyError):
+        return ""
 
 
 def main(root: pathlib.Path = course.ROOT) -> int:
