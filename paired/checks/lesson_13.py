@@ -3,12 +3,13 @@
 Sheets and answers are drawn anew. GELU's two forms are computed by SciPy.
 """
 
+import copy
 import pathlib
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from paired.checks import adapters
-from paired.checks.answers import Choice, Halves, task
+from paired.checks.answers import Choice, Halves, Number, task
 from paired.checks.judging import Wrong, call, compare, kind_of, parts, refuse, to_numpy
 
 import numpy as np
@@ -80,46 +81,58 @@ WHERE = '"in the control of the oven, a microcontroller"'
 )
 def bakery(framework) -> str:
     """The sheet of a project, from its description."""
-    return "A split, 2 to 1: stay with PyTorch, and try the microcontroller first."
+    return (
+        "A split, 2 to 1: stay with PyTorch, and try the microcontroller first. Two objections "
+        'come: "By lesson 10 a project moves to TensorFlow in 2 days: move all of it." And "in '
+        "lesson 08 TensorFlow takes 0.82 of PyTorch's time for images of 28 by 28: take the faster "
+        'one."'
+    )
 
 
 @task(
-    free=Choice(
-        "C",
+    days=Number(
+        27,
         {
-            "A": "`winners` compares times of training: nothing is ported there.",
-            "B": "`rollout` counts lost requests: nothing is ported there.",
-            "D": "`models` counts files of a library: nothing is ported there.",
+            2: "is what the lesson's own 87 lines take; theirs are 1,000.",
+            39: "is what a move to PyTorch takes; they would move to TensorFlow.",
         },
+        tolerance=0.5,
     ),
-    faster=Choice(
-        "A",
-        {
-            "B": "`rollout` counts requests, and not how long a training takes.",
-            "C": "`lines` counts what has to be written, and not how long a training takes.",
-            "D": "`models` counts files, and not how long a training takes.",
-        },
+    ahead=Number(
+        4,
+        {3: "counts TensorFlow's: the ratio is its time over PyTorch's, above 1 PyTorch is ahead."},
     ),
-    answers_change=Choice(
-        "no",
-        {"yes": "no answer of the five questions is about licences or speed: nothing changes."},
-    ),
+    answers_change=Choice("no", {"yes": "no question is about a port or about speed."}),
 )
 def objections(framework) -> str:
-    """Which cell of the lessons answers an objection."""
-    return "Two objections, two numbers: over 100 lines, and 0.72 to 1.22."
+    """What the lessons' numbers answer to numbers."""
+    return (
+        "27 of the 35 working days of seven weeks; and ahead on 4 networks of 7, behind on 3. The "
+        "sheet stays as it is."
+    )
 
 
-def drawn_sheet(variables: int) -> dict[str, dict[str, str]]:
-    """Questions with two to four answers each, and what these lean to."""
-    leans = [*NAMES, HOME, EVEN]
-    options = (f"answer {n}" for n in range(1000))
-    return {
-        f"question {n}": {
-            next(options): _rng.choice(leans).item() for _ in range(_rng.integers(2, 5))
+# The lesson's sheet, and what task 1 says of the bakery.
+SHEET = {
+    "team": {"one": HOME, "both": EVEN},
+    "deployment": {"microcontroller": "TensorFlow", "LLM server": "PyTorch", "other": EVEN},
+    "cloud": {"TPUs": "TensorFlow", "AWS's chips": "PyTorch", "other": EVEN},
+    "models": {"mobile": "TensorFlow", "transformers": "PyTorch", "own": EVEN},
+    "time": {"weeks": HOME, "months": EVEN},
+}
+BAKERY = dict(zip(SHEET, ("one", "microcontroller", "other", "own", "weeks"), strict=True))
+
+
+def drawn(questions: int, leans=(*NAMES, HOME, EVEN)) -> tuple[dict, dict]:
+    """A sheet of two to four answers a question, some of one text, and one answer to each."""
+    sheet = {
+        f"question {number}": {
+            f"answer {n}": _rng.choice(leans).item() for n in range(_rng.integers(2, 5))
         }
-        for n in range(variables)
+        for number in range(questions)
     }
+    order = _rng.permutation(list(sheet)).tolist()
+    return sheet, {name: _rng.choice(list(sheet[name])).item() for name in order}
 
 
 def decided(sheet: Mapping, answers: Mapping, known: str, *, home=True, even=False, least=3) -> str:
@@ -141,11 +154,17 @@ SLIPS = {
 def bug_hunt(framework, decide: Callable) -> str:
     """The lesson's rule with two bugs."""
     projects, got = [], []
-    for _ in range(300):
-        sheet = drawn_sheet(5)
-        answers = {name: _rng.choice(list(options)).item() for name, options in sheet.items()}
-        projects.append((sheet, answers, _rng.choice(NAMES).item()))
-        got.append(call(decide, sheet=sheet, answers=answers, known=projects[-1][2]))
+    for n in range(150):
+        sheet, answers = drawn(5) if n else drawn(5, leans=(EVEN,))
+        kept = copy.deepcopy((sheet, answers))
+        for known in NAMES:
+            projects.append((*kept, known))
+            got.append(call(decide, sheet=sheet, answers=answers, known=known))
+            changed = "Your function changes `sheet` or `answers`: what is given stays as it is."
+            refuse({changed: (sheet, answers) != kept})
+            if not isinstance(got[-1], str):
+                wanted = '`decide` must return the name of a framework, or "split"'
+                raise Wrong(f"{wanted}; it returns {kind_of(got[-1])}.")
     right = [decided(*project) for project in projects]
     for (sheet, answers, known), mine, one in zip(projects, got, right, strict=True):
         if mine != one:
@@ -153,47 +172,40 @@ def bug_hunt(framework, decide: Callable) -> str:
             what = f"For a team that knows {known} and the leans {leans} it is {one}"
             slips = (say for say, s in SLIPS.items() if got == [decided(*p, **s) for p in projects])
             raise Wrong(f"{what}, and `decide` returns {kind_of(mine)}. {next(slips, '')}".strip())
-    return "Right for 300 sheets, drawn anew."
+    return "Right for 300 projects, drawn anew."
 
 
 def turning(framework, turning: Callable) -> str:
     """Which questions turn a verdict."""
-    for _ in range(100):
-        sheet = drawn_sheet(_rng.integers(3, 6))
-        options = {name: list(each) for name, each in sheet.items()}
-        answers = {name: _rng.choice(each).item() for name, each in options.items()}
-        known = _rng.choice(NAMES).item()
+    for sheet, before in [*(drawn(_rng.integers(3, 6)) for _ in range(100)), (SHEET, BAKERY)]:
+        answers, options = dict(before), {name: list(each) for name, each in sheet.items()}
+        known = "PyTorch" if sheet is SHEET else _rng.choice(NAMES).item()
 
         def decide(given, sheet=sheet, known=known):
-            refuse(
-                {
-                    "`decide` takes an answer to every question of the project: keep the others.": (
-                        dict(given).keys() != sheet.keys()
-                    )
-                }
-            )
+            keep = "`decide` takes an answer to every question of the project: keep the others."
+            refuse({keep: dict(given).keys() != sheet.keys()})
             return decided(sheet, given, known)
 
-        before, now = dict(answers), decide(answers)
+        now = decide(answers)
         ends = {n: {decide(answers | {n: o}) for o in each} - {now} for n, each in options.items()}
         right = {name for name, other in ends.items() if other}
         got = call(turning, decide=decide, options=options, answers=answers)
         refuse({"`turning` changes `answers`: work on a copy of it.": answers != before})
-        if not isinstance(got, Iterable) or isinstance(got, str | Mapping):
+        if not isinstance(got, list):
             raise Wrong(f"`turning` must return a list of questions; it returns {kind_of(got)}.")
-        got = list(got)
-        missed = sorted(right - set(got))
+        strange = [one for one in got if not isinstance(one, str) or one not in sheet]
+        refuse({f"{kind_of((strange or [0])[0])} in the list is no question.": strange})
+        missed, idle = sorted(right - set(got)), sorted(set(got) - right)
+        missed, idle = (f'"{each[0]}"' if each else "" for each in (missed, idle))
         refuse(
             {
-                f'`turning` leaves out "{missed and missed[0]}", where one of its other answers '
-                "changes the verdict.": missed,
-                "`turning` names a question whose other answers all leave the verdict as it is.": (
-                    set(got) - right
-                ),
+                f"`turning` leaves out {missed}, where another answer changes the verdict.": missed,
+                f"`turning` names {idle}, whose other answers leave the verdict as it is.": idle,
                 "`turning` names a question twice.": len(got) > len(set(got)),
             }
         )
-    return "Right for 100 projects, drawn anew."
+    turns = ", ".join(sorted(got))
+    return f"Right for 100 projects, drawn anew. What can turn the bakery's verdict: {turns}."
 
 
 def gelu(x: np.ndarray, approximate: bool = False) -> np.ndarray:
@@ -205,23 +217,24 @@ def gelu(x: np.ndarray, approximate: bool = False) -> np.ndarray:
     return x * special.ndtr(x)
 
 
-@task(holds=Choice("no", {"yes": "the gap that you found is above 1e-4."}))
+@task(holds=Choice("no", {"yes": "somewhere they are farther apart than that."}))
 def claim(framework, largest_gap: Callable) -> str:
     """A made-up claim, put to the test."""
-    x, gap = parts("largest_gap", call(largest_gap), "x", "gap")
+    found = parts("largest_gap", call(largest_gap), "x", "gap")
     try:
-        x, gap = float(x), float(gap)
+        x, gap = (np.nan if isinstance(each, str) else float(each) for each in found)
     except (TypeError, ValueError):
-        raise Wrong("`largest_gap` must return two numbers.") from None
+        x = gap = np.nan
+    numbers = "`largest_gap` must return two numbers, neither NaN nor infinite."
+    refuse({numbers: not np.isfinite([x, gap]).all()})
     grid = np.linspace(-6, 6, 120_001)
     largest = np.abs(gelu(grid) - gelu(grid, approximate=True)).max()
     here = float(np.abs(gelu(np.float64(x)) - gelu(np.float64(x), approximate=True)))
     refuse(
         {
             "The gap is a distance: not negative.": gap < 0,
-            f"At x = {x:.6g} the two differ by {here:.3e}, and not by {gap:.3e}. float64?": (
-                abs(gap - here) > 1e-9
-            ),
+            f"At x = {x:.6g} the two differ by {here:.3e}, and not by {gap:.3e}: is all of it in "
+            "float64, and each formula as in the text?": abs(gap - here) > 1e-9,
             f"Somewhere they differ by more than {here:.3e}: look farther, in smaller steps.": (
                 here < 0.999 * largest
             ),

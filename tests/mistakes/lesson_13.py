@@ -8,7 +8,14 @@ bug_hunt.brings('leans to "what it knows" is a vote for', both=(LEAN, "\n"))
 bug_hunt.brings('"either" is nobody\'s vote.', both=("if lean in votes:", "if True:"))
 bug_hunt.brings("Three are enough.", both=("count >= 3", "count > 3"))
 bug_hunt.brings("Two are not enough.", both=("count >= 3", "count >= 2"))
-bug_hunt.brings("and `decide` returns ('", both=("return best if", "return (best, count) if"))
+bug_hunt.brings("it returns ('", both=("return best if", "return (best, count) if"))
+EMPTY = ('{"PyTorch": 0, "TensorFlow": 0}', "", "lean in votes", 'lean != "either"')
+bug_hunt.brings("Your code raises `IndexError", both=EMPTY)  # where all lean to "either"
+ITEMS, BY_POSITION = "in answers.items()", "in zip(sheet, answers.values(), strict=True)"
+bug_hunt.brings("Your code raises `KeyError", both=(ITEMS, BY_POSITION))
+ONE_TABLE = "{a: lean for each in sheet.values() for a, lean in each.items()}[answer]"
+bug_hunt.brings("and `decide` returns", both=("sheet[question][answer]", ONE_TABLE))
+bug_hunt.brings("changes `sheet`", both=("lean = known", "lean = sheet[question][answer] = known"))
 bug_hunt.brings("and `decide` returns 'PyTorch'", both='return "PyTorch"')
 bug_hunt.right(
     both="""
@@ -22,10 +29,7 @@ bug_hunt.right(
 bug_hunt.right(both=("if lean in votes:", 'if lean != "either":'))
 
 turning = Mistakes("turning")
-LEAVES, NAMES = (
-    '`turning` leaves out "question',
-    "`turning` names a question whose other answers all",
-)
+LEAVES, NAMES = '`turning` leaves out "question', '`turning` names "question'
 ANY = "if any(verdict != decide(answers) for verdict in tries):"
 turning.brings(LEAVES, both=("for each in others)", "for each in others[:1])"))
 turning.brings(LEAVES, both=(ANY, "if all(verdict != decide(answers) for verdict in tries):"))
@@ -42,21 +46,23 @@ turning.brings(
 )
 turning.brings("names a question twice.", both=("return found", "return found * 2"))
 turning.brings("must return a list of questions; it returns 'qu", both='return "question 0"')
+turning.brings("must return a list of questions", both=("return found", "return set(found)"))
+turning.brings("in the list is no question", both=("append(question)", "append([question])"))
 turning.right(
     both="""
     ends = lambda name: {decide({**answers, name: each}) for each in options[name]}
-    return {name for name in options if len(ends(name)) > 1}
+    return [name for name in answers if len(ends(name)) > 1]
     """
 )
 turning.right(
     both="""
-    now, copy = decide(answers), dict(answers)
+    now, copy, found = decide(answers), dict(answers), set()
     for question in options:
         for copy[question] in options[question]:
             if decide(copy) != now:
-                yield question
-                break
+                found.add(question)
         copy[question] = answers[question]
+    return sorted(found)
     """
 )
 
@@ -68,7 +74,10 @@ claim.brings(FAR, both=("gap.argmax()], gap.max()", "gap.argmin()], gap.min()"))
 claim.brings("and not by", both=("gap.max()", "gap.max() * 1.001"))
 claim.brings("and not by", both=("gap.argmax()", "gap.argmin()"))
 claim.brings("not negative", both=("gap.max()", "-gap.max()"))
-claim.brings("must return two numbers", both=("x[gap.argmax()]", '"everywhere"'))
+claim.brings("must return two numbers", both=("x[gap.argmax()]", "x"))
+claim.brings("must return two numbers", both=("gap.max()", "str(gap.max())"))
+claim.brings("neither NaN nor infinite", both=("gap.max()", "np.nan"))
+claim.brings("neither NaN nor infinite", both=("x[gap.argmax()]", "np.inf"))
 claim.brings("must return (x, gap)", both=("return x[gap.argmax()], gap.max()", "return gap.max()"))
 claim.right(both=(GRID, "np.linspace(-4, 0, 8_001)"))
 claim.right(
@@ -118,9 +127,12 @@ load_dense.brings(
 )  # fmt: skip
 load_dense.brings(
     "The layer's output has",
+    pytorch=(
+        "return layer",
+        "layer.register_forward_hook(lambda *a: a[2].relu())\n    return layer",
+    ),
     tensorflow=('dtype="float64")', 'dtype="float64", activation="relu")'),
 )
-load_dense.cannot("pytorch", "The layer's output", why="an nn.Linear with these numbers gives it")
 load_dense.brings(
     "`load_dense` must return",
     pytorch=("return layer", "return layer.weight"),
