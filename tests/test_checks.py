@@ -200,6 +200,13 @@ def test_nothing_that_an_answer_does_raises(task, name):
     assert verdict(task, answer(source)) == ("Wrong", reason)
 
 
+def test_a_text_or_a_number_that_is_changed_inside_an_argument_is_seen_and_nan_is_none():
+    arguments = {"sheet": {"team": ["one", float("nan")]}, "rate": float("nan")}
+    judging.call(lambda sheet, rate: None, **arguments)
+    with pytest.raises(judging.Wrong, match="changes `sheet` in place"):
+        judging.call(lambda sheet, rate: sheet["team"].__setitem__(0, "both"), **arguments)
+
+
 @pytest.mark.parametrize(
     ("loop", "line"),
     [

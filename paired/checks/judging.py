@@ -30,7 +30,7 @@ def call(function: Callable, **arguments):
 
     Raises:
         NotAttempted: it returns the placeholder.
-        Wrong: it is no function, or changes an array that it was given.
+        Wrong: it is no function, or changes what it was given.
     """
     return call_changing(function, (), **arguments)
 
@@ -51,11 +51,13 @@ def call_changing(function: Callable, changing: tuple, **arguments):
 
 
 def _contents(value):
-    """What the arrays in an argument hold, to be compared; nothing of a model, which may change."""
+    """What an argument holds, to be compared; nothing of a model, which may change."""
     if isinstance(value, dict):
         return {key: _contents(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_contents(item) for item in value]
+    if isinstance(value, str | int | float):
+        return repr(value)  # of NaN, too, equal to itself
     return to_numpy(value).tolist() if hasattr(value, "__array__") else None
 
 
