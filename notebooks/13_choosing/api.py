@@ -5,7 +5,7 @@ documentation"): a module with no underscore in its path, and in it the function
 its `__all__` names, or else those without an underscore that are defined in or below it. TensorFlow
 (its guide, "Version compatibility") and Keras: the functions and classes that can be reached from
 `tf` or `keras` by names without an underscore. `tf.compat` (the API of version 1), `tf.raw_ops`
-(generated) and `tf.keras` (Keras again) are counted only where names are.
+(generated) and `tf.keras` (Keras again) are not counted, nor are their names.
 
 Counted are functions and classes of the project's own, by identity, as one `import` loads them; no
 methods, no constants. A docstring is the object's own, more than the signature that Python makes up
@@ -145,11 +145,13 @@ def count(package: str) -> dict[str, list]:
         if (getattr(value, "__module__", None) or package).split(".")[0] in (package, "keras"):
             found.setdefault(id(value), (value, []))[1].append(path)
     rows, many, errors = {}, collections.Counter(), collections.Counter()
+    common: list[list[str]] = []
     for value, paths in found.values():
-        many[len(paths)] += 1
         own = [path for path in paths if not path.startswith(LEFT_OUT)]
         if not own:
             continue
+        many[len(own)] += 1
+        common.append(own)
         program = example(text := docstring(value))
         error = program and trouble(package, program, **{value.__name__: value})
         if error:
@@ -159,7 +161,7 @@ def count(package: str) -> dict[str, list]:
         homes = {path.rpartition(".")[0] for path in own} & {*FIRST[package]}
         for area in ("all", *(("first", *sorted(homes)) if homes else ())):
             rows.setdefault(area, collections.Counter()).update(facts)
-    most = sorted(found.values(), key=lambda each: -len(each[1]))[:3]
+    most = sorted(common, key=lambda paths: -len(paths))[:3]
     return {
         "docs": [{"package": package, "area": area, **row} for area, row in sorted(rows.items())],
         "troubles": [
@@ -168,7 +170,7 @@ def count(package: str) -> dict[str, list]:
         "aliases": [
             {"package": package, "names": k, "objects": n} for k, n in sorted(many.items())
         ],
-        "most": [{"package": package, "names": paths} for _, paths in most],
+        "most": [{"package": package, "names": paths} for paths in most],
     }
 
 
