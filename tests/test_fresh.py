@@ -25,6 +25,18 @@ def test_the_summary_is_fresh():
     assert {f"{summary.PICTURES}/{path.name}" for path in there} == {*fresh} - {"SUMMARY.md"}, stale
 
 
+def test_the_summary_is_read_in_five_minutes():
+    assert b"minutes, all of it 5." in summary.summary()["SUMMARY.md"]
+
+
+def test_a_reason_is_cut_after_a_sentence_that_still_fits(monkeypatch):
+    monkeypatch.setattr(summary, "LEAD", 5)
+    assert summary.lead(". One, two. (`Three` four.) Five [six](a b c). Seven.") == (
+        ". One, two. (`Three` four.)"
+    )
+    assert summary.lead(", since 2.0 all of it is here. More.") == ", since 2.0 all of it is here."
+
+
 @pytest.fixture
 def course_with_exercise(tmp_path):
     solved = v4.new_notebook(

@@ -1,7 +1,9 @@
 """Write SUMMARY.md, all verdicts on one page, from CLAIMS.md and the lessons: `make summary`.
 
 It says nothing of its own: a claim's text is that of the lesson in which CLAIMS.md first finds it
-tested, and its picture what the first of its cells that shows one has stored.
+tested, and its picture what the first of its cells that shows one has stored. Of the reason for a
+verdict it takes the sentences that come first, as many as five minutes leave room for: a lesson
+says there what decides, and then what else it found.
 """
 
 import base64
@@ -17,17 +19,20 @@ from paired.authors import files
 
 CELL = re.compile(r"`(?P<cell>[a-z0-9-]+)`\]\((?P<path>[^)]+)\)")
 PICTURES = "notebooks/13_choosing"
-WORDS_A_MINUTE = 240
+WORDS_A_MINUTE = 250
+LEAD = 24  # words of a reason; more only if its first sentence has more
 _ITEM = re.compile(r"^- \*\*(C\d\d)\*\* (.*?)(?=^- |\n\n|\Z)", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"(?<=\]\()(?!https?:|#)(\.\./)?")
 _CELLS = re.compile(r" \((?:`[a-z0-9-]+`(?:, | and )?)+\)")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[.!?]\))\s+")
+_UNREAD = re.compile(r"!\[[^\]]*\]\([^)]*\)|\]\([^)]*\)|[*`]")
 _MAP = re.compile(r"^\| (\d\d) \| ([^|]+) \|", re.MULTILINE)
 _ORDER = ("holds", "held", "half", "does", "not")
 _TOP = """# The comparison, tested
 
 A widely read comparison of PyTorch and TensorFlow makes {claims} claims. The lessons put each to
 the test. The bold lines of this page take {fast} minutes, all of it {slow}. It is made from the
-lessons and from [CLAIMS.md](CLAIMS.md), which names the cells that each verdict rests on.
+lessons, whose verdicts say more, and from [CLAIMS.md](CLAIMS.md), which names their cells.
 
 | verdict | claims | which |
 |---|---|---|
@@ -77,7 +82,7 @@ def summary() -> dict[str, bytes]:
         text = _CELLS.sub("", " ".join(said[first][number].split()))
         text = _LINK.sub(lambda match: "" if match[1] else "notebooks/", text)
         claim, _, reason = text.partition(verdict)
-        group.append(f"- **[{number}]({first}) {claim}{verdict.strip('*')}**{reason}")
+        group.append(f"- **[{number}]({first}) {claim}{verdict.strip('*')}**{lead(reason)}")
         for path, cell in tested:
             picture = _picture(there := cells(path), cell)
             if picture and picture not in found.values():  # a picture is shown once
@@ -91,11 +96,26 @@ def summary() -> dict[str, bytes]:
     body = re.sub(r"\n{3,}", "\n\n", "\n\n".join(parts)).rstrip() + "\n"
     named = sorted(which.items(), key=lambda each: _ORDER.index(each[0].split()[0]))
     rows = "".join(f"| {name} | {len(has)} | {', '.join(has)} |\n" for name, has in named)
-    bold = " ".join(re.findall(r"^- \*\*.*?\*\*", body, re.MULTILINE))
-    fast, slow = (math.ceil(len(each.split()) / WORDS_A_MINUTE) for each in (bold, body))
+    items = [re.findall(rf"^- {some}", body, re.MULTILINE) for some in (r"\*\*.*?\*\*", ".*")]
+    fast, slow = (math.ceil(words(" ".join(each)) / WORDS_A_MINUTE) for each in items)
     top = _TOP.format(claims=sum(map(len, which.values())), fast=fast, slow=slow)
     found["SUMMARY.md"] = f"{top}{rows}\n{body}".encode()
     return found
+
+
+def words(text: str) -> int:
+    """How many words of a page are read: no link's target, no picture's description."""
+    return sum(any(map(str.isalnum, word)) for word in _UNREAD.sub("", text).split())
+
+
+def lead(reason: str) -> str:
+    """The first sentence of a reason, and those after it while there is room."""
+    taken, *others = _SENTENCE.split(reason)
+    for sentence in others:
+        if words(taken) and words(f"{taken} {sentence}") > LEAD:  # a full stop is no sentence
+            break
+        taken = f"{taken} {sentence}"
+    return taken
 
 
 def _picture(there: dict[str, dict], cell: str) -> bytes:
