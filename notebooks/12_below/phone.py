@@ -1,10 +1,10 @@
-"""A network of PyTorch as a file for ExecuTorch: `phone.py FOLDER`.
+"""A network of PyTorch as a file for ExecuTorch.
 
-Reads `network.pt2` and `images.npy` in FOLDER, writes `network.pte` and `scores.npy`.
+Imports what it needs, then reads the name of a folder from its standard input. It reads
+`network.pt2` and `images.npy` there, and writes `network.pte` and `scores.npy`.
 """
 
 import pathlib
-import sys
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPar
 from executorch.exir import to_edge_transform_and_lower
 from executorch.runtime import Runtime
 
-folder = pathlib.Path(sys.argv[1])
+folder = pathlib.Path(input())
 program = torch.export.load(folder / "network.pt2")
 # What XNNPACK can compute is handed to it.
 edge = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
