@@ -1,12 +1,18 @@
 """What a few lessons need besides the course's environment, and whether it is here.
 
 A cell tagged `needs-NAME` and a test marked `needs("NAME")` are skipped where NAME is missing, with
-one line that says so; the notebook keeps what is stored.
+one line that says so; the notebook keeps what is stored. In JupyterLab, too: importing this module
+in a kernel sees to it, so that "run all cells" goes on.
 """
 
+import contextlib
 import functools
+import json
+import os
+import pathlib
 import re
 import shutil
+import sys
 from importlib import metadata
 
 from paired import course
@@ -65,3 +71,39 @@ def check(name: str) -> None:
     """
     if said := missing(name):
         raise MissingError(f"{said[0].upper()}{said[1:]}. The stored outputs can be read without.")
+
+
+def stored(cell: str, said: str) -> None:
+    """Print that a cell is not run and why, and show the outputs that its notebook has for it.
+
+    Args:
+        cell: its id; the notebook is the one that Jupyter has started this kernel for.
+        said: what is missing.
+    """
+    from IPython.display import publish_display_data
+
+    line = f"NOT RUN: {said}.\n"
+    print(line, end="")
+    with contextlib.suppress(OSError, ValueError):  # no notebook that we know of
+        text = pathlib.Path(os.environ.get("JPY_SESSION_NAME", "")).read_text(encoding="utf-8")
+        cells = {each.get("id"): each for each in json.loads(text)["cells"]}
+        for output in cells.get(cell, {}).get("outputs", []):
+            if "text" in output:
+                print("".join(output["text"]).removeprefix(line), end="")
+            elif "data" in output:
+                publish_display_data(output["data"], output.get("metadata", {}))
+
+
+def _instead(lines: list[str]) -> list[str]:
+    """What a kernel runs: a cell, or `stored` where something is missing that its tags name."""
+    # JupyterLab sends a cell's tags and its id beside the code.
+    about = sys.modules["IPython"].get_ipython().get_parent().get("metadata", {})
+    if said := of(about.get("tags", [])):
+        return [f"__import__('paired.needs').needs.stored({about.get('cellId', '')!r}, {said!r})\n"]
+    return lines
+
+
+if "IPython" in sys.modules:
+    shell = sys.modules["IPython"].get_ipython()
+    if hasattr(shell, "get_parent"):  # a kernel's
+        shell.input_transformers_cleanup.append(_instead)

@@ -24,6 +24,7 @@ with torch.no_grad():
     numpy.save("pytorch", net(images))
     program = torch.export.export(net, (images,), dynamic_shapes=({0: torch.export.Dim("n")},))
     plain = {"cpp.vec_isa_ok": False, "aot_inductor.precompile_headers": False}
+    plain["aot_inductor.compile_wrapper_opt_level"] = "O0"
     package = torch._inductor.aoti_compile_and_package
     package(program, package_path="net.pt2", inductor_configs=plain)
 """

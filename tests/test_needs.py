@@ -1,10 +1,12 @@
 """What a lesson needs besides: found, or said in one line, and what depends on it is left out."""
 
 import re
+import types
 
 from paired import course, needs
 from paired.authors import files, outputs
 
+import IPython
 import pytest
 from test_validation import run, write
 
@@ -61,6 +63,26 @@ def test_validation_skips_a_cell_and_says_so_once(tmp_path, monkeypatch):
     assert done.code == 0, done.text
     assert "2 passed, 2 skipped" in done.text
     assert len(re.findall(r"SKIPPED \[2\].*NOT PROVEN HERE: R is not here", done.text)) == 1
+
+
+def test_in_jupyterlab_a_cell_says_so_and_shows_what_is_stored(tmp_path, monkeypatch, capsys):
+    """Also when what was shown has been saved, and the cell is run again."""
+    path = tmp_path / "a.ipynb"
+    told = "NOT RUN: the extra far is not here: make env EXTRAS=far.\n"
+    sent = {"metadata": {"cellId": "one", "tags": ["needs-far"]}}
+    monkeypatch.setattr(
+        IPython, "get_ipython", lambda: types.SimpleNamespace(get_parent=lambda: sent)
+    )
+    monkeypatch.setenv("JPY_SESSION_NAME", str(path))
+    for kept in "kept\n", f"{told}kept\n":
+        write(path, ("one", "1 / 0", kept, "needs-far"))
+        exec(*needs._instead(["1 / 0\n"]))
+        assert capsys.readouterr().out == f"{told}kept\n"
+    monkeypatch.delenv("JPY_SESSION_NAME")
+    exec(*needs._instead(["1 / 0\n"]))
+    assert capsys.readouterr().out == told
+    sent["metadata"]["tags"] = ["needs-near", "slow"]
+    assert needs._instead(["1 / 0\n"]) == ["1 / 0\n"]
 
 
 def test_every_need_that_a_cell_or_a_lock_names_is_known(monkeypatch):

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def pytorch():
-    """A module, trained for 400 steps: images of shape (n, 1, 8, 8) to 10 logits each."""
+    """A module, trained for 200 steps: images of shape (n, 1, 8, 8) to 10 logits each."""
     import torch
     from torch import nn
     from torch.nn import functional
@@ -19,7 +19,7 @@ def pytorch():
     )
     digits, optimizer = data.digits(), torch.optim.Adam(net.parameters(), lr=3e-3)
     x, y = torch.from_numpy(digits.x_train)[:, None], torch.from_numpy(digits.y_train)
-    for rows in data.batches(len(x), 64, 400):
+    for rows in data.batches(len(x), 64, 200):
         optimizer.zero_grad()
         functional.cross_entropy(net(x[rows]), y[rows]).backward()
         optimizer.step()
