@@ -22,7 +22,7 @@ help: ## list these commands
 	@echo "Options, for example make lab LESSON=04 PORT=9000:"
 	@echo "  LESSON=04       one lesson instead of all      PORT=9000    where JupyterLab listens"
 	@echo "  DEVICE=gpu      the environment for a GPU      PYTHON=...   the Python to use (3.11 to 3.13)"
-	@echo "  EXTRAS=NAME     what a lesson needs besides; make lab LESSON=11, or 13, adds it by itself"
+	@echo "  EXTRAS=NAME     what a lesson needs besides; make lab LESSON=11 to 13 adds it by itself"
 	@echo "  BUNDLE=folder   install from what make bundle wrote, without a network"
 	@echo "  TORCH_INDEX=... another place for torch's CPU build on Linux; see env/README.md"
 
