@@ -6,6 +6,7 @@ try another value without editing a file: `OMP_NUM_THREADS=2 make test`. Those t
 what a lesson shows are overruled, and the Makefile takes those away that act before any import.
 """
 
+import logging
 import os
 import sys
 import warnings
@@ -51,3 +52,5 @@ def apply() -> None:
         os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
     # torch.compile says so on this one Python, in red; nothing here is large enough to notice.
     warnings.filterwarnings("ignore", "Guards may run slower on Python 3.13.0")
+    # Nor that CUDA's compiler is here and no GPU, which it says when it first compiles.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)

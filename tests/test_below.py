@@ -93,5 +93,7 @@ def test_r_trains_the_same_network_in_both_frameworks(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, env=given, capture_output=True, text=True)
     if "no package called" in done.stderr:
         pytest.skip("NOT PROVEN HERE: R has no reticulate (Debian: r-cran-reticulate)")
+    if "in python_config" in done.stderr and sys.version_info >= (3, 12):
+        pytest.skip("NOT PROVEN HERE: an old reticulate, Debian 12's, needs Python 3.11 or older")
     assert done.returncode == 0, done.stderr
     assert done.stdout == (HERE / "digits.R.txt").read_text(encoding="utf-8")

@@ -51,6 +51,8 @@ def run(connection, job: dict) -> None:
                 done = shell.run_cell(source)
                 if error := done.error_before_exec or done.error_in_exec:
                     said = traceback.format_exception_only(error)[-1].strip()
+                    if isinstance(error, SyntaxError):  # from Python 3.13 on also one of its kinds
+                        said = f"SyntaxError: {error.msg}"
                     failed[number] = f"`{said[:200]}`"
         if task not in job["names"]:
             continue

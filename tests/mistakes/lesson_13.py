@@ -38,7 +38,7 @@ turning.brings(NAMES, both=(ANY, "if decide(answers):"))
 turning.brings(NAMES, both="return list(options)")
 turning.brings("keep the others.", both=("answers | {question: each}", "{question: each}"))
 turning.brings(
-    "`turning` changes `answers`",
+    "Your function changes `answers` in place",
     both=(
         "decide(answers | {question: each})",
         "answers.update({question: each}) or decide(answers)",
