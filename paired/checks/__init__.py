@@ -164,7 +164,8 @@ class Task:
             raise NotAttempted(f"Still `...`: {', '.join(missing)}.")
         for name, kind in self.kinds.items():
             kind.judge(name, by_name[name], self._adapter.name)
-        if any(self._is_stub(answer) for answer in answers):
+        stubs = [each for each in map(self._is_stub, answers) if each is not None]
+        if stubs and all(stubs):  # of two functions one may be mended first
             right = f"Right so far: {', '.join(f'`{name}`' for name in self.kinds)}. "
             still = "The code is still as the exercise gives it."
             raise NotAttempted(right * bool(self.kinds) + still)
@@ -181,13 +182,18 @@ class Task:
             return ""
         return next(s for own, _, s in course.cells(path) if own == self._cell)
 
-    def _is_stub(self, answer) -> bool:
-        """Whether a function is still the exercise's own, comments and spacing aside."""
+    def _is_stub(self, answer) -> bool | None:
+        """Whether a function is still the exercise's own, comments and spacing aside.
+
+        None for what is no function of the task's cell.
+        """
         try:
             own = ast.parse(textwrap.dedent(inspect.getsource(answer))).body[0]
         except (TypeError, OSError, SyntaxError):  # no function, no source, or part of a statement
-            return False
-        return ast.dump(own) in map(ast.dump, ast.parse(markers.stub(self._source())).body)
+            return None
+        given = ast.parse(markers.stub(self._source())).body
+        mine = [each for each in given if getattr(each, "name", "") == getattr(own, "name", None)]
+        return ast.dump(own) in map(ast.dump, mine) if mine else None
 
 
 @contextlib.contextmanager
@@ -228,7 +234,9 @@ def _say(text: str) -> None:
 def _where(error: BaseException) -> str:
     """The deepest line of the student's own code (a notebook's is `__main__`) in a traceback."""
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
-        if frame.f_globals.get("__name__") == "__main__":
-            text = linecache.getline(frame.f_code.co_filename, line).strip()
+        file = frame.f_code.co_filename
+        # TensorFlow's AutoGraph writes a function anew; the message names the student's own line.
+        if frame.f_globals.get("__name__") == "__main__" and "__autograph_generated" not in file:
+            text = linecache.getline(file, line).strip()
             return f" in line {line} of its cell, `{text}`"
     return ""

@@ -24,6 +24,7 @@ rows(
      """),
     ("and you take 0.", "return pixels[:300].reshape(-1, 64).astype('float32') / 255"),
     ("and you take 0.", "range(10)", "range(1, 10)"),
+    ("and you take ", "[:30]", "[:20 if (labels == label).sum() > 19 else 0]"),
     ("and you take 19.", "[:30]", "[:19]"),
     ("and you take ", "chosen = pixels[np.concatenate(each)]",
      "chosen = pixels[:: max(1, len(pixels) // 150)][:300]"),
@@ -31,9 +32,14 @@ rows(
     ("Pixels go up to 255; the network", '"float32") / 255', '"float32")'),
     ("none of `pixels`, or its numbers are not divided by 255.", "/ 255", "/ 256"),
     ("none of `pixels`, or its numbers are not divided by 255.", "/ 255", "/ 255 / 255"),
+    ("none of `pixels`, or its numbers are not divided by 255.", "/ 255", "/ pixels.max()"),
     ("It returns float64 of shape", '.astype("float32") / 255', " / 255"),
     ("the network takes float32 of shape (n, 64).", "-1, 64", "-1, 8, 8"),
-    ("It returns object of shape ()", "return None"),
+    ("It returns None; the", "return None"),
+    ("It returns a `list`; the", 'chosen.reshape(-1, 64).astype("float32") / 255',
+     'list(chosen.reshape(-1, 64).astype("float32") / 255)'),
+    ("Pixels go up to 200; the", "chosen = pixels[np.concatenate(each)]", "chosen = pixels["
+     "np.concatenate(each)]\n    if len(pixels) < 300:\n        chosen = 255.0 * pixels"),
 )  # fmt: skip
 
 kernel = Mistakes("kernel")
@@ -66,6 +72,11 @@ rows(
     kernel,
     (RIGHT, COPY, "x.ravel().copy()", SHAPE, "y = tf.ensure_shape(y, x.shape)"),
     (RIGHT, NODE, "tf.py_function(lambda x: code(x.numpy()), [x], x.dtype)"),
+    (RIGHT, NODE, "tf.numpy_function(code, [x], x.dtype, stateful=False)"),
+    # The other function is still as the exercise gives it.
+    ("float32, in a graph, the result has another type.", NODE,
+     "tf.numpy_function(code, [x], tf.float64)", SHAPE, "y.set_shape((x.shape[0], x.shape[0]))"),
+    ("attribute 'numpy'`.", NODE, "tf.constant(code(x.numpy()))"),
     (f"{IN_GRAPH}your code changes x.", COPY, "x.reshape(-1)"),
     ("(3, 5), float64, the result has the right shape and dtype, but", REST,
      "range(0, len(y) // 8 * 8, 8)"),
@@ -98,6 +109,11 @@ share(f"{FOR_B}is twice what", "(dy / root).sum() / 2", "tf.reduce_sum(dy / root
 share(f"{FOR_B}is a `NoneType`", "None", "None")
 share(f"{FOR_B}has the right shape", "(dy * root).sum()", "tf.reduce_sum(dy * root)")
 share("b is one number, and so is its gradient.", None, "dy / (4 * root)")
+share("`back` still returns `...`.", "...", "...")
+share("Your code raises `TypeError", "sum(dy[i] / 4 / root[i] for i in range(len(x)))",
+      "tf.reduce_sum([dy[i] / 4 / root[i] for i in range(len(x))])")  # fmt: skip
+LATER = "The gradient for x is that of a later call: `back` needs this"
+gradient.cannot("pytorch", "is not called", why="the operation is made in a cell that is given")
 gradient.cannot("pytorch", "b is one number", why="autograd sums up what was spread out")
 NEW = "x.new_empty(x.shape)"
 rows(
@@ -106,6 +122,10 @@ rows(
     (RIGHT, "ctx.save_for_backward(*inputs)", "ctx.x, ctx.b = inputs", "ctx.saved_tensors",
      "ctx.x, ctx.b", ".sum()", ".flatten().sum(0)"),
     ("(5,), float64, `opcheck` finds in `test_faketensor`", NEW, "x.new_empty(5, 5)"),
+    ("The fake still returns `...`.", NEW, "..."),
+    ("`back` changes `dy`", "dy * (1 + x / root) / 2", "dy.mul_((1 + x / root) / 2)"),
+    (LATER, "ctx.save_for_backward(*inputs)", "keep.last = inputs", "ctx.saved_tensors",
+     "keep.last"),
     half="pytorch",
 )  # fmt: skip
 SHAPE = "y.set_shape(x.shape)"
@@ -114,6 +134,13 @@ rows(
     (RIGHT, SHAPE, "y = tf.reshape(y, x.shape)", "tf.sqrt(x * x + b)", "(x**2 + b) ** 0.5"),
     (RIGHT, SHAPE, "y = tf.ensure_shape(y, x.shape)", "x / root", "tf.divide(x, root)"),
     ("(5,), float64, in a graph, the result has the shape <unknown>.", SHAPE, ""),
+    (LATER, "return y,", "back.last = x, b\n    return y,", "lambda dy: back(x, b, dy)",
+     "lambda dy: back(*back.last, dy)"),
+    ("Your code raises `AttributeError: 'SymbolicTensor'", "tf.sqrt(x * x + b)",
+     "np.sqrt(x.numpy() ** 2 + b.numpy())"),
+    ("which is not called.", "squareplus_code, [x, b]",
+     "lambda x, b: np.asarray((x + np.sqrt(x * x + b)) / 2, x.dtype), [x, b]"),
+    ("float32, in a graph, the result has another type.", "[x, b], x.dtype", "[x, b], tf.float64"),
     ("The result has the right shape and dtype, but", SHAPE, f"{SHAPE}\n    y = y + 1"),
     half="tensorflow",
 )  # fmt: skip
@@ -124,13 +151,15 @@ rows(
     device,
     (RIGHT, DYNAMIC, "quant.quantize_dynamic(source, to, reduce_range=True, per_channel=True)"),
     (RIGHT, DYNAMIC, "quant.quantize_dynamic(source, to, weight_type=quant.QuantType.QUInt8)"),
+    (RIGHT, "quant.quantize_static(source, to, Samples(images), reduce_range=True)"),
     ("bytes: too many for the device.", DYNAMIC, "to.write_bytes(bytes(source.read_bytes()))"),
     ("A score differs by ", DYNAMIC,
      "quant.quantize_static(source, to, Samples(images / 16), reduce_range=True)"),
     ("A score differs by ", """
-        quant.quantize_static(source, to, Samples(images[:1] * 0), reduce_range=True)
+        quant.quantize_static(source, to, Samples(images[:1]), reduce_range=True)
      """),
     ("There is no file at `to`.", DYNAMIC, DYNAMIC.replace("to,", 'to.with_suffix(".onnx"),')),
+    ("changes the network that it is given.", DYNAMIC, f"{DYNAMIC}; source.unlink()"),
     ("The runtime does not take the file, with float32", DYNAMIC, "to.write_bytes(b'small')"),
     ("The runtime does not take the file, with float32", DYNAMIC, "import onnx\n    onnx.save("
      "onnx.load(source), to, save_as_external_data=True, size_threshold=0)"),
@@ -149,8 +178,10 @@ rows(
     (RIGHT, DYNAMIC, GIVEN.format("", "")),
     ("bytes: too many for the device.", DYNAMIC, "convert(net, optimizations=[])"),
     ("A score differs by ", DYNAMIC, GIVEN.format("[:20] / 16", "")),
-    ("A score differs by ", DYNAMIC, GIVEN.format("[:1] * 0", "")),
+    ("A score differs by ", DYNAMIC, GIVEN.format("[:1]", "")),
     ("There is no file at `to`.", "to.write", "to.with_suffix('.tflite').write"),
+    ("changes the network that it is given.", "to.write",
+     "net.set_weights([w.round(1) for w in net.get_weights()])\n    to.write"),
     ("The runtime does not take the file, with float32", DYNAMIC, "b'small'"),
     ("The runtime does not take the file, with float32", DYNAMIC,
      GIVEN.format("", INT8_ONLY.format("input"))),
