@@ -3,7 +3,6 @@
 import inspect
 import pathlib
 import tempfile
-from unittest import mock
 
 from paired.checks import adapters
 from paired.checks.answers import Choice, Halves, Number, task
@@ -282,8 +281,11 @@ def gradient(framework, squareplus, back) -> str:
     """The gradients of an operation, and its shape beforehand."""
     rng, names = np.random.default_rng(), getattr(framework.body(squareplus), "__globals__", {})
     code = names.get("squareplus_code")
-    noted = {"squareplus_code": lambda x, b: CALLED.append(1) or code(x, b)} if code else {}
     CALLED.clear()
+
+    def noted(x, b):
+        CALLED.append(1)
+        return code(x, b)
 
     def slope(x, b):
         return (1 + x / np.sqrt(x * x + b)) / 2
@@ -293,8 +295,12 @@ def gradient(framework, squareplus, back) -> str:
         b = np.asarray(rng.uniform(1, 6), dtype)
         root, close = np.sqrt(x * x + b), 1e-5 if dtype == "f4" else 1e-12
         given = {"x": framework.tensor(x), "b": framework.tensor(b)}
-        with mock.patch.dict(names, noted):
-            compare("The result", call(squareplus, **given), (x + root) / 2, relative=close)
+        names |= {"squareplus_code": noted} if code else {}
+        try:
+            y = call(squareplus, **given)
+        finally:
+            names |= {"squareplus_code": code} if code else {}
+        compare("The result", y, (x + root) / 2, relative=close)
         said = f"For x of shape {shape}, {x.dtype}"
         framework.judge_operation(squareplus, said, *given.values())
         dx, db = framework.vjp(squareplus, dy, x, b, later, b + 1)
