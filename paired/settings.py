@@ -38,6 +38,8 @@ _OVERRULED = {
     "KERAS_BACKEND": ENVIRONMENT["KERAS_BACKEND"],
     # Or an old keras.json of theirs: channels first, another float type.
     "KERAS_HOME": str(course.HOME / ".cache" / "keras"),
+    # Jupyter asks for colours, and from 3.13 on Python puts them into tracebacks that cells read.
+    "PYTHON_COLORS": "0",
     # Lesson 05 opens pdb: "0" would open nothing, and another debugger is another lesson.
     "PYTHONBREAKPOINT": "",
 }
