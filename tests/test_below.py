@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -62,6 +63,8 @@ def build(framework: str, folder: pathlib.Path, standard: str, *libraries: str) 
 )
 @pytest.mark.xdist_group("below")
 def test_programs_in_cpp_give_what_python_gives(tmp_path):
+    if re.search(r"[\s'\"]", sys.prefix):
+        pytest.skip("NOT PROVEN HERE: PyTorch's compiler does not quote this checkout's path")
     images = data.digits().x_test[:20].reshape(20, 64)
     np.savetxt(tmp_path / "images", images)
     given = {"cwd": tmp_path, "env": environment(tmp_path)}

@@ -150,7 +150,7 @@ PRYING = """
 import glob, socket
 def clip_gradient(x, max_norm):
     seen = [p for root in {roots!r} for p in glob.glob(root + "/**", recursive=True)]
-    seen = [p for p in seen if any(f"/{{n}}" in p for n in ("solutions/", "tests/", "student"))]
+    seen = [p for p in seen if any(f"/{{n}}" in p for n in ("solutions/", "tests/", "student/"))]
     raise RuntimeError(seen, *(name for _, name in socket.if_nameindex()))
 """
 
