@@ -12,7 +12,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP JUPYTER_PATH MPLBACKEND
 
 .DEFAULT_GOAL := help
 .PHONY: help env lab test doctor update lock outputs exercises summary sync lint format new-lesson bench \
-	pictures measure site programs clean grade handout bundle
+	pictures measure site programs clean grade handout bundle hub
 
 help: ## list these commands
 	@echo "The same network in PyTorch and in TensorFlow. Start with: make lab"
@@ -51,6 +51,12 @@ grade: env ## how far you are in each exercise; SUBMISSIONS=folder: judge what a
 
 handout: env ## write the course without its solutions to handout.zip; HANDOUT=folder: there
 	@$(RUN) -m paired.machine.handout "$(or $(HANDOUT),handout.zip)"
+
+hub: override EXTRAS := $(EXTRAS),hub
+hub: env ## a class on this machine, in JupyterHub; HOST=0.0.0.0: for the room, STUDENTS=file: only they
+	@$(RUN) -m paired.machine.hub $(if $(filter command,$(firstword $(origin HOST))),--host "$(HOST)") \
+		$(if $(PORT),--port "$(PORT)") $(if $(STUDENTS),--students "$(STUDENTS)") \
+		$(if $(SEATS),--seats "$(SEATS)") $(if $(WORD),--word "$(WORD)") $(if $(FORGET),--forget "$(FORGET)")
 
 bundle: FOLDER := $(or $(BUNDLE),bundle)
 bundle: override BUNDLE :=

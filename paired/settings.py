@@ -36,8 +36,6 @@ ENVIRONMENT = {
 # What a person has set for other work would change the lessons, so here it holds no longer.
 _OVERRULED = {
     "KERAS_BACKEND": ENVIRONMENT["KERAS_BACKEND"],
-    # Or an old keras.json of theirs: channels first, another float type.
-    "KERAS_HOME": str(course.HOME / ".cache" / "keras"),
     # Jupyter asks for colours, and from 3.13 on Python puts them into tracebacks that cells read.
     "PYTHON_COLORS": "0",
     # Lesson 05 opens pdb: "0" would open nothing, and another debugger is another lesson.
@@ -50,6 +48,8 @@ def apply() -> None:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     os.environ.update(_OVERRULED)
+    # Or an old keras.json of theirs: channels first, another float type.
+    os.environ["KERAS_HOME"] = str(course.HOME / ".cache" / "keras")
     if "ipykernel" in sys.modules:  # a figure that Agg draws is never shown in a notebook
         os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
     # torch.compile says so on this one Python, in red; nothing here is large enough to notice.

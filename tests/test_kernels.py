@@ -130,13 +130,13 @@ def test_a_forked_kernel_gives_what_jupyterlabs_gives(folder, tmp_path, framewor
             assert given == messages(ordinary, cell), cell
             pictures += sum("image/png" in content for _, content in given)
         assert pictures == 8
-        assert isinstance(forked.km.provisioner.process, kernels._Process)
-        assert not isinstance(ordinary.km.provisioner.process, kernels._Process)
+        assert isinstance(forked.km.provisioner.process, kernels.Process)
+        assert not isinstance(ordinary.km.provisioner.process, kernels.Process)
 
 
 def test_a_forked_kernel_has_the_framework_and_nothing_else_of_its_parent(folder, tmp_path):
     with kernel(folder / "pytorch", tmp_path) as running:
-        assert isinstance(running.km.provisioner.process, kernels._Process)
+        assert isinstance(running.km.provisioner.process, kernels.Process)
         code = "import os, sys; print('torch' in sys.modules, 'tensorflow' in sys.modules, "
         code += "'torch' in globals(), os.getcwd(), os.getpid(), os.environ['OMP_NUM_THREADS'])"
         loaded, other, named, cwd, pid, threads = said(running, code).split()
@@ -181,7 +181,7 @@ def test_a_cell_can_be_interrupted(folder):
 
 def test_without_a_parent_a_kernel_is_started_as_usual(tmp_path):
     with kernel(tmp_path / "gone" / "pytorch") as running:
-        assert not isinstance(running.km.provisioner.process, kernels._Process)
+        assert not isinstance(running.km.provisioner.process, kernels.Process)
         assert said(running, "import sys; print('torch' in sys.modules)") == "False"
 
 

@@ -43,7 +43,8 @@ COMMANDS = {
     "handout": ("", 2, "A handout is made in a clone, with git"),
     "bundle": ("--dry-run EXTRAS=serving", 0, 'env/bundle.py "bundle" "serving"'),
     "doctor": ("--dry-run JSON=1", 0, "-m paired.machine.doctor --json"),
-    # It would add an extra to this environment, and is built in test_site.py.
+    # These would add an extra to this environment: see test_hub.py and test_site.py.
+    "hub": ("--dry-run HOST=here PORT=9000 STUDENTS=names", 0, '--host "here"'),
     "site": ("--dry-run", 0, '--extras ",site"'),
     "lock": None,  # below, as is `clean`
     "clean": None,

@@ -2,8 +2,9 @@
 
 A fresh kernel spends two to four seconds on imports, and `make test` starts one for every notebook.
 Here one process for each framework imports it once, and then forks a kernel whenever it is asked
-to: a process of its own, with a memory of its own, in which nothing has run yet. Only the tests use
-this, and only on Linux, since elsewhere a fork after such imports is not safe.
+to: a process of its own, with a memory of its own, in which nothing has run yet. The tests use it,
+and `make hub`, by `paired.machine.hub.warm`; only on Linux, since elsewhere a fork after such
+imports is not safe.
 
 `python -m paired.authors.kernels FRAMEWORK SOCKET` is that process. It has one thread, answers one
 request a connection to its Unix socket, and ends when its standard input does.
@@ -48,7 +49,7 @@ class ForkError(Exception):
 # The process that forks
 
 
-def _become_kernel(request: dict) -> None:
+def become_kernel(request: dict) -> None:
     """In the forked process: be the kernel that was asked for. Does not return."""
     code = 1
     try:
@@ -90,7 +91,7 @@ def _answer(request: dict, *inherited: socket.socket) -> dict:
         if pid == 0:
             for each in inherited:
                 each.close()
-            _become_kernel(request)
+            become_kernel(request)
         return {"pid": pid}
     pid, status = os.waitpid(request["pid"], os.WNOHANG)
     return {"code": os.waitstatus_to_exitcode(status) if pid else None}
@@ -193,7 +194,7 @@ def ready(address: pathlib.Path) -> bool:
         return False
 
 
-class _Process:
+class Process:
     """A forked kernel, with those methods of `subprocess.Popen` that are used of it."""
 
     stdin = stdout = stderr = None
@@ -241,7 +242,7 @@ class ForkProvisioner(LocalProvisioner):
             return await super().launch_kernel(cmd, **kwargs)
         try:
             request = {"argv": cmd, "cwd": kwargs["cwd"], "env": kwargs["env"]}
-            self.process = _Process(self.address, _ask(self.address, **request)["pid"])
+            self.process = Process(self.address, _ask(self.address, **request)["pid"])
         except ForkError:
             return await super().launch_kernel(cmd, **kwargs)
         self.pid = self.pgid = self.process.pid

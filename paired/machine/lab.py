@@ -187,6 +187,25 @@ def announce(server: dict, workspace: str) -> None:
         print("There is no browser here: open that address in one on this machine.", flush=True)
 
 
+def options(root: pathlib.Path) -> dict:
+    """How JupyterLab shows the course, here and behind a hub."""
+    return {
+        "ServerApp.root_dir": root,
+        "LabApp.extension_manager": "readonly",  # the other kind asks a package index
+        "LabApp.app_settings_dir": SETTINGS,
+        "LabApp.extra_labextensions_path": SETTINGS / "labextensions",
+    }
+
+
+def settings(root: pathlib.Path) -> dict:
+    """Those that cannot be said on a command line."""
+    return {
+        "ServerProxy": {"servers": launcher_tiles(root)},
+        # It starts npm to look for language servers, of which there are none here.
+        "ServerApp": {"jpserver_extensions": {"jupyter_lsp": False}},
+    }
+
+
 def serve(root: pathlib.Path, port: int, workspace: str) -> None:
     """Run JupyterLab until Ctrl-C; what it says goes to a log, what `print` says to the screen."""
     log = root / ".jupyter" / "lab.log"
@@ -198,25 +217,16 @@ def serve(root: pathlib.Path, port: int, workspace: str) -> None:
     from jupyterlab.labapp import LabApp
     from traitlets.config import Config
 
-    options = {
+    here = {
         "ServerApp.ip": ports.ADDRESS,
         "ServerApp.port": port,
         "ServerApp.port_retries": 0,
-        "ServerApp.root_dir": root,
         "ServerApp.allow_root": True,  # in a container
         "ServerApp.open_browser": False,
-        "LabApp.extension_manager": "readonly",  # the other kind asks a package index
-        "LabApp.app_settings_dir": SETTINGS,
-        "LabApp.extra_labextensions_path": SETTINGS / "labextensions",
     }
     try:
-        arguments = [f"--{key}={value}" for key, value in options.items()]
-        settings = Config(
-            ServerProxy={"servers": launcher_tiles(root)},
-            # It starts npm to look for language servers, of which there are none here.
-            ServerApp={"jpserver_extensions": {"jupyter_lsp": False}},
-        )
-        lab = LabApp.initialize_server(arguments, config=settings)
+        arguments = [f"--{key}={value}" for key, value in (here | options(root)).items()]
+        lab = LabApp.initialize_server(arguments, config=Config(settings(root)))
         for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.getsignal(signal.SIGTERM))  # stops the kernels first
 
@@ -238,18 +248,20 @@ def serve(root: pathlib.Path, port: int, workspace: str) -> None:
         raise
 
 
-def own_copy(root: pathlib.Path) -> pathlib.Path:
-    """A folder of the person's own with the course's notebooks, for a checkout that is read-only.
-
-    What is there already stays as it is.
-    """
-    home = pathlib.Path.home() / "same-network-twice"
+def copy_course(root: pathlib.Path, home: pathlib.Path) -> None:
+    """Copy the course's notebooks and pages; what is there already stays as it is."""
     for source in [*root.glob("*.md"), *(root / kind for kind in course.KINDS)]:
         for file in source.rglob("*") if source.is_dir() else [source]:
             target = home / file.relative_to(root)
             if file.is_file() and not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(file.read_bytes())  # not its permissions
+
+
+def own_copy(root: pathlib.Path) -> pathlib.Path:
+    """A folder of the person's own with the notebooks, for a checkout that is read-only."""
+    home = pathlib.Path.home() / "same-network-twice"
+    copy_course(root, home)
     os.environ["PAIRED_HOME"] = str(home)
     print(
         f"This copy of the course cannot be written to. Yours is {home}: what you save and what "

@@ -1,0 +1,139 @@
+"""JupyterHub's configuration, and how it starts a student's server."""
+
+import dataclasses
+import os
+import pathlib
+import sys
+
+from paired import course, ports
+from paired.machine.hub import accounts, limits
+from paired.machine.hub.room import VARIABLE, Account, Room
+
+from jupyterhub.spawner import LocalProcessSpawner
+from traitlets.config import Config
+
+_IDLE_SECONDS = 3600
+_START_SECONDS = 120  # of a server, when the whole class comes at once
+_SERVER_SETTINGS = pathlib.Path(__file__).parent / "server"
+
+
+@dataclasses.dataclass(frozen=True)
+class Entrance:
+    """How one gets in."""
+
+    host: str
+    port: int
+    word: str
+    students: frozenset[str]
+    seats: int
+    disk: int  # gigabytes for a student, where there are quotas
+
+
+class Spawner(LocalProcessSpawner):
+    """Starts a student's server with the student's rights and limits."""
+
+    room: Room
+    disk: int
+
+    @property
+    def account(self) -> Account:
+        """Whose server it is."""
+        return self.room.account(self.user.name)
+
+    def user_env(self, env: dict) -> dict:
+        """What the server and its kernels find in their environment."""
+        home, prefix = self.room.home(self.user.name), env["JUPYTERHUB_SERVICE_PREFIX"]
+        runtime = pathlib.Path(self.room.sockets, self.user.name)
+        return env | {
+            "USER": self.user.name,
+            "HOME": home,
+            "SHELL": "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh",
+            "PAIRED_HOME": f"{home}/course",
+            "JUPYTER_RUNTIME_DIR": str(runtime),
+            "JUPYTER_CONFIG_PATH": str(_SERVER_SETTINGS),
+            # The address that TensorBoard's cell shows is this machine's; a browser is elsewhere.
+            "TENSORBOARD_PROXY_URL": f"{prefix}proxy/%PORT%/",
+            VARIABLE: self.room.variable,
+        }
+
+    def make_preexec_fn(self, name: str):
+        """What the forked process does before it becomes the server."""
+        account, room = self.room.account(name), self.room
+        return lambda: (limits.become(account, room), os.chdir(account.home))
+
+    async def start(self) -> tuple[str, int]:
+        """Start the server, after whatever it needs has been made."""
+        account = accounts.create(self.room, self.user.name)
+        if self.room.users:
+            limits.make_group(self.room, self.user.name)
+            accounts.limit_disk(self.room, self.user.name, self.disk)
+        runtime = pathlib.Path(self.room.sockets, self.user.name)
+        if not runtime.exists():
+            runtime.mkdir(0o700)
+            os.chown(runtime, account.uid, account.gid)
+        self.port = ports.server_port()
+        return await super().start()
+
+    async def stop(self, now: bool = False) -> None:
+        """Stop the server, and all that it has left."""
+        await super().stop(now=now)
+        if self.room.users:
+            limits.end_all(self.account)
+
+
+def _service(room: Room, name: str, *command: str) -> dict:
+    """A program beside the hub, which starts it again if it ends; it gets nothing of the hub's."""
+    variables = {
+        "PATH": os.environ["PATH"],
+        "LANG": os.environ.get("LANG", "C.UTF-8"),
+        "MPLCONFIGDIR": f"{room.folder}/hub/matplotlib",
+        VARIABLE: room.variable,
+    }
+    clean = ["env", "-i", *(f"{name}={value}" for name, value in variables.items())]
+    return {"name": name, "command": [*clean, sys.executable, "-m", *command], "cwd": "/"}
+
+
+def configuration(room: Room, entrance: Entrance, proxy: list[str]) -> Config:
+    """JupyterHub's configuration for a class."""
+    c = Config()
+    hub = pathlib.Path(room.folder, "hub")
+    c.JupyterHub.bind_url = f"http://{entrance.host}:{entrance.port}"
+    c.JupyterHub.hub_ip = ports.ADDRESS
+    c.JupyterHub.hub_port = ports.server_port()
+    c.JupyterHub.db_url = f"sqlite:///{hub}/hub.sqlite"
+    c.JupyterHub.cookie_secret_file = str(hub / "cookie_secret")
+    c.JupyterHub.concurrent_spawn_limit = entrance.seats
+    c.JupyterHub.active_server_limit = 2 * entrance.seats
+    c.JupyterHub.allow_named_servers = False
+    c.ConfigurableHTTPProxy.command = proxy
+    c.ConfigurableHTTPProxy.api_url = f"http://{ports.ADDRESS}:{ports.server_port()}"
+    c.ConfigurableHTTPProxy.pid_file = str(hub / "proxy.pid")
+
+    c.JupyterHub.authenticator_class = accounts.Authenticator
+    c.Authenticator.dbm_path = accounts.passwords(room)
+    c.Authenticator.allow_all = True  # who knows the word
+    c.Authenticator.word = entrance.word
+    c.Authenticator.students = set(entrance.students)
+    c.Authenticator.min_password_length = 8
+
+    Spawner.room, Spawner.disk = room, entrance.disk
+    c.JupyterHub.spawner_class = Spawner
+    c.Spawner.cmd = [sys.executable, "-m", "paired.machine.hub.student"]
+    c.Spawner.default_url = "/lab/workspaces/course"
+    c.Spawner.ip = ports.ADDRESS
+    c.Spawner.start_timeout = c.Spawner.http_timeout = _START_SECONDS
+
+    culler = ["jupyterhub_idle_culler", f"--timeout={_IDLE_SECONDS}", "--cull-every=120"]
+    scopes = ["list:users", "read:users:activity", "read:servers", "delete:servers"]
+    c.JupyterHub.load_roles = [{"name": "culler", "scopes": scopes, "services": ["culler"]}]
+    c.JupyterHub.services = [
+        {"name": "culler", "command": [sys.executable, "-m", *culler]},
+        *(_warm(room) if sys.platform == "linux" else []),
+    ]
+    if room.users:
+        c.JupyterHub.services.append(_service(room, "limits", "paired.machine.hub.limits"))
+    return c
+
+
+def _warm(room: Room) -> list[dict]:
+    return [_service(room, f, "paired.machine.hub.warm", f) for f in course.FRAMEWORKS]
