@@ -281,7 +281,7 @@ HOG = """import os, time
 for _ in range(5):
     if os.fork() == 0:
         x = b"x" * (350 * 2**20)
-        time.sleep(30)
+        time.sleep(5)
         os._exit(0)
 print(os.waitstatus_to_exitcode(os.wait()[1]))
 """

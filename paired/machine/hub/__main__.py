@@ -65,7 +65,7 @@ def check_address(host: str, port: int) -> None:
     except (OSError, OverflowError) as problem:
         raise HubError(
             f"The class cannot listen at {host}, port {port}: {problem}. Choose another port, "
-            f"make hub PORT={FIRST_PORT + 1}, or for HOST an address of this machine (0.0.0.0: all)."
+            f"make hub PORT={FIRST_PORT + 1}, or for HOST an address of this machine; 0.0.0.0: all."
         ) from None
 
 

@@ -74,7 +74,8 @@ def create(room: Room, student: str) -> Account:
     """A student's account and home, made if they are not there.
 
     Raises:
-        PermissionError: there is a user of that name that this class did not make.
+        PermissionError: there is a user of that name that this class did not make, or the home
+            is another user's.
         subprocess.CalledProcessError: the system will have no such user.
     """
     try:
@@ -86,6 +87,11 @@ def create(room: Room, student: str) -> Account:
     if not home.exists():
         home.mkdir(0o700)
         os.chown(home, account.uid, account.gid)
+    if home.stat().st_uid != account.uid:  # of a class whose users were removed
+        raise PermissionError(
+            f"{home} is not {PREFIX}{student}'s. If it should be: "
+            f"chown -R {PREFIX}{student}:{GROUP} {home}"
+        )
     return account
 
 

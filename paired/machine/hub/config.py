@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import subprocess
 import sys
 
 from paired import course, ports
@@ -43,13 +44,14 @@ class Spawner(LocalProcessSpawner):
     def user_env(self, env: dict) -> dict:
         """What the server and its kernels find in their environment."""
         home, prefix = self.room.home(self.user.name), env["JUPYTERHUB_SERVICE_PREFIX"]
-        runtime = pathlib.Path(self.room.sockets, self.user.name)
+        own = f"{self.room.sockets}/{self.user.name}"
         return env | {
             "USER": self.user.name,
             "HOME": home,
             "SHELL": "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh",
             "PAIRED_HOME": f"{home}/course",
-            "JUPYTER_RUNTIME_DIR": str(runtime),
+            "JUPYTER_RUNTIME_DIR": own,
+            "TMPDIR": own,  # some programs expect what they made there to be theirs
             "JUPYTER_CONFIG_PATH": str(_SERVER_SETTINGS),
             # The address that TensorBoard's cell shows is this machine's; a browser is elsewhere.
             "TENSORBOARD_PROXY_URL": f"{prefix}proxy/%PORT%/",
@@ -63,7 +65,11 @@ class Spawner(LocalProcessSpawner):
 
     async def start(self) -> tuple[str, int]:
         """Start the server, after whatever it needs has been made."""
-        account = accounts.create(self.room, self.user.name)
+        try:
+            account = accounts.create(self.room, self.user.name)
+        except (OSError, subprocess.CalledProcessError) as problem:
+            problem.jupyterhub_message = f"Your account could not be made: {problem}"
+            raise
         if self.room.users:
             limits.make_group(self.room, self.user.name)
             accounts.limit_disk(self.room, self.user.name, self.disk)
