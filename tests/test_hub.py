@@ -322,6 +322,10 @@ def test_a_copy_is_brought_up_to_date_and_loses_nothing(folder, tmp_path, monkey
     kept = list(copy.glob("notebooks/*.mine-*"))
     assert len(kept) == 1
     assert "my answer" in kept[0].read_text()
+    shutil.rmtree(copy / ".git")
+    student.bring(source, copy)
+    assert len(list(tmp_path.glob("course.mine-*/notebooks/*.mine-*"))) == 1
+    assert (copy / files[0]).exists()
 
 
 @pytest.mark.parametrize(

@@ -9,19 +9,22 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 from paired import course
 from paired.machine import lab, update
-from paired.machine.hub.room import Room
+from paired.machine.hub.room import VARIABLE, Room
 
 
 def bring(source: pathlib.Path, copy: pathlib.Path) -> None:
     """Make a student's copy of the course, or bring it up to date; what happened is printed."""
-    if not source.exists():
+    if not any((source / name).exists() for name in (".git", "HEAD")):
         lab.copy_course(course.ROOT, copy)
     elif (copy / ".git").exists():
         update.main(copy)
     else:
+        if copy.exists():  # it is no clone any more
+            copy.rename(copy.with_name(f"{copy.name}.mine-{time.strftime('%Y%m%d-%H%M%S')}"))
         # The repository is the instructor's, whom this student trusts.
         settings = ["git", "config", "--global", "--add", "safe.directory", str(source)]
         subprocess.run(settings, check=True)
@@ -32,17 +35,21 @@ def bring(source: pathlib.Path, copy: pathlib.Path) -> None:
 
 def main() -> None:
     """Be a student's server."""
-    room = Room.here()
+    # In a cluster there is no room: the image has the course.
+    source = Room.here().course if VARIABLE in os.environ else course.ROOT
     copy = pathlib.Path(os.environ["PAIRED_HOME"])
     log = os.open(copy.parent / "server.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     for stream in (1, 2):
         os.dup2(log, stream)
-    bring(room.course, copy)
+    bring(source, copy)
     for name, folder in lab.JUPYTER_FOLDERS.items():
         if name != "JUPYTER_RUNTIME_DIR":
             os.environ[name] = str(copy / ".jupyter" / folder)
-    for lesson in (None, *course.lessons(copy)):
-        lab.write_workspace(copy, lesson)
+    try:
+        for lesson in (None, *course.lessons(copy)):
+            lab.write_workspace(copy, lesson)
+    except Exception as problem:  # whatever a student has written there: the server starts
+        print(problem)
     os.chdir(copy)
     sys.argv[0] = "jupyterhub-singleuser"
     from jupyterhub.singleuser import main as serve
