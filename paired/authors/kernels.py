@@ -108,12 +108,21 @@ def warm(framework: str) -> None:
     sys.ps1 = "In : "
     builtins.get_ipython = importlib.import_module("IPython").get_ipython
     variables = dict(os.environ)
-    for name in (*_COMMON, *_IMPORTS[framework]):
-        importlib.import_module(name)
+    import_all((*_COMMON, *_IMPORTS[framework]))
     # A kernel gets the variables of the one who asks for it, and those that imports have set.
     for name, value in variables.items():
         if os.environ.get(name) == value:
             del os.environ[name]
+
+
+def import_all(names: Collection[str]) -> None:
+    """Import modules, so that a fork has them.
+
+    Raises:
+        ForkError: the imports left more than one thread; a fork would copy only one of them.
+    """
+    for name in names:
+        importlib.import_module(name)
     if len(os.listdir("/proc/self/task")) > 1:
         raise ForkError("The imports left threads behind.")
 

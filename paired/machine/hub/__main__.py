@@ -227,8 +227,8 @@ def serve(room: Room, options: argparse.Namespace, word: str, students: frozense
         host = ports.ADDRESS if options.host in ("0.0.0.0", "") else options.host  # noqa: S104
         while not answers(options.port, host):
             time.sleep(0.2)
-        for framework in course.FRAMEWORKS if sys.platform == "linux" else ():
-            while not pathlib.Path(room.sockets, framework).exists():
+        for kind in (*course.FRAMEWORKS, "server") if sys.platform == "linux" else ():
+            while not pathlib.Path(room.sockets, kind).exists():
                 time.sleep(0.2)
         say(room, options, word, students)
 

@@ -1,5 +1,6 @@
 """JupyterHub's configuration, and how it starts a student's server."""
 
+import asyncio
 import dataclasses
 import os
 import pathlib
@@ -7,7 +8,7 @@ import subprocess
 import sys
 
 from paired import course, ports
-from paired.machine.hub import accounts, limits
+from paired.machine.hub import accounts, asking, limits, warm
 from paired.machine.hub.room import VARIABLE, Account, Room
 
 from jupyterhub.spawner import LocalProcessSpawner
@@ -35,6 +36,7 @@ class Spawner(LocalProcessSpawner):
 
     room: Room
     disk: int
+    forked: asking.Forked | None = None
 
     @property
     def account(self) -> Account:
@@ -78,7 +80,25 @@ class Spawner(LocalProcessSpawner):
             runtime.mkdir(0o700)
             os.chown(runtime, account.uid, account.gid)
         self.port = ports.server_port()
-        return await super().start()
+        request = {"student": self.user.name, "argv": self.get_args(), "env": self.get_env()}
+        try:
+            address = pathlib.Path(self.room.sockets, warm.SERVER)
+            self.forked = await asyncio.to_thread(asking.ask, address, request)
+        except OSError as problem:
+            self.log.warning(f"This server is started as usual: {problem}")
+            return await super().start()
+        self.pid = self.forked.pid
+        return self.ip, self.port
+
+    async def poll(self) -> int | None:
+        """How the server has ended; None while it runs."""
+        if not self.forked:
+            return await super().poll()
+        code = self.forked.poll()
+        if code is not None:
+            self.forked = None
+            self.clear_state()
+        return code
 
     async def stop(self, now: bool = False) -> None:
         """Stop the server, and all that it has left."""
@@ -142,4 +162,5 @@ def configuration(room: Room, entrance: Entrance, proxy: list[str]) -> Config:
 
 
 def _warm(room: Room) -> list[dict]:
-    return [_service(room, f, "paired.machine.hub.warm", f) for f in course.FRAMEWORKS]
+    kinds = (*course.FRAMEWORKS, warm.SERVER)
+    return [_service(room, kind, "paired.machine.hub.warm", kind) for kind in kinds]

@@ -1,64 +1,13 @@
 """Kernels of a student's server: forked from a warm process of the class, or started as usual."""
 
 import asyncio
-import json
-import os
 import pathlib
-import signal
-import socket
 
 from paired import course
-from paired.authors import kernels
-from paired.machine.hub import warm
+from paired.machine.hub import asking
 from paired.machine.hub.room import Room
 
 from jupyter_client.provisioning import LocalProvisioner
-
-_ANSWER_SECONDS = 30
-
-
-class _Forked(kernels.Process):
-    """A forked kernel, whose end is heard by the connection that asked for it."""
-
-    def __init__(self, connection: socket.socket, pid: int) -> None:
-        self.pid, self.returncode, self._connection = pid, None, connection
-        connection.setblocking(False)
-
-    def poll(self) -> int | None:
-        """The exit code, negative for a signal; None while it runs."""
-        if self.returncode is None:
-            try:
-                answer = self._connection.recv(1000)
-            except BlockingIOError:
-                return None
-            except OSError:
-                answer = b""
-            # Nothing: the process that forked it has gone, and it with it.
-            self.returncode = json.loads(answer)["code"] if answer else -signal.SIGKILL
-            self._connection.close()
-        return self.returncode
-
-
-def _ask(address: pathlib.Path, request: dict) -> _Forked:
-    """A kernel from the process that listens at an address.
-
-    Raises:
-        OSError: nobody listens there, or not one of this class.
-    """
-    connection = socket.socket(socket.AF_UNIX)
-    try:
-        connection.settimeout(_ANSWER_SECONDS)
-        connection.connect(str(address))
-        if warm.peer(connection) not in (0, os.getuid()):
-            raise PermissionError("Another user's process listens there.")
-        connection.sendall(json.dumps(request).encode() + b"\n")
-        answer = connection.recv(1000)
-        if not answer:
-            raise ConnectionError("It does not want to.")
-        return _Forked(connection, json.loads(answer.splitlines()[0])["pid"])
-    except BaseException:
-        connection.close()
-        raise
 
 
 class Provisioner(LocalProvisioner):
@@ -72,7 +21,7 @@ class Provisioner(LocalProvisioner):
         request = {"argv": cmd, "cwd": str(kwargs["cwd"]), "env": environment}
         try:
             address = pathlib.Path(Room.here().sockets, framework)
-            self.process = await asyncio.to_thread(_ask, address, request)
+            self.process = await asyncio.to_thread(asking.ask, address, request)
         except (OSError, KeyError, ValueError) as problem:
             self.log.warning(f"This kernel is started as usual: {problem}")
             return await super().launch_kernel(cmd, **kwargs)

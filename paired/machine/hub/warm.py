@@ -1,10 +1,12 @@
-"""The process that the kernels of a class are forked from, one for each framework.
+"""The processes that kernels and servers of a class are forked from.
 
 `python -m paired.machine.hub.warm FRAMEWORK` imports it once, then forks a kernel for everybody of
-the class who asks at its Unix socket. It may be root, so it trusts nothing that it is sent: who
-asks is what the system says of the other end; the request is read by the child, once that has
-become the student's. A connection lasts as long as the kernel: when the student's server has gone,
-the kernel is ended, and when the kernel has ended, its exit code is sent.
+the class who asks at its Unix socket; `... warm server` forks students' servers for the hub. It may
+be root, so it trusts nothing that a student sends: who asks is what the system says of the other
+end, and the request is read by the child, once that has become the student's.
+
+A connection lasts as long as what was asked for: when the asker has gone, that is ended, and when
+it has ended, its exit code is sent. So a kernel ends with its server, and a server with the hub.
 """
 
 import contextlib
@@ -16,45 +18,51 @@ import pathlib
 import selectors
 import signal
 import socket
-import struct
 import sys
 import tempfile
 
 from paired import course, settings
 from paired.authors import kernels
-from paired.machine.hub import limits
+from paired.machine.hub import asking, limits
 from paired.machine.hub.room import Account, Room
 
+SERVER = "server"
+# What a server imports: all but these few tenths of its start.
+_SERVER_IMPORTS = (
+    "paired.machine.hub.student", "paired.machine.hub.provisioner", "jupyterhub.singleuser.app",
+    "jupyterhub.singleuser.extension", "jupyterlab.labapp", "jupyter_server_proxy",
+    "jupyter_server_terminals", "nbdime.webapp.nb_server_extension", "notebook_shim.nbserver",
+    "jupyterlab_server.workspaces_handler", "jupyter_server.services.contents.largefilemanager",
+)  # fmt: skip
 _LARGEST_REQUEST = 2**18
-_MOST_CONNECTIONS = 12  # of a student, one for each kernel
+_MOST_KERNELS = 12  # of a student, at a time
 _LOOK_SECONDS = 5
 
 
 class _Asker:
-    """One who has connected: first with a request that grows, then with a kernel that runs."""
+    """One who has connected: first with a request that grows, then with a process that runs."""
 
-    def __init__(self, connection: socket.socket, account: Account) -> None:
-        self.connection, self.account = connection, account
+    def __init__(self, connection: socket.socket, account: Account | None) -> None:
+        self.connection, self.account = connection, account  # None: the hub
         self.request, self.pid, self.ends = b"", 0, -1
 
 
-def peer(connection: socket.socket) -> int:
-    """The user at the other end of a Unix socket."""
-    size = struct.calcsize("3i")
-    return struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[
-        1
-    ]
-
-
-def _become_kernel(request: bytes, account: Account, room: Room, kept: set[int]) -> None:
-    """In the forked process: become the student's, then the kernel. Does not return."""
+def _become(request: bytes, account: Account | None, room: Room, kept: set[int]) -> None:
+    """In the forked process: become the student's, then what was asked for. Does not return."""
     try:
-        signal.set_wakeup_fd(-1)
         for name in os.listdir("/proc/self/fd"):
             if int(name) not in kept:
-                _close(int(name))
-        limits.become(account, room)
-        wanted = json.loads(request)
+                with contextlib.suppress(OSError):  # that of the list itself
+                    os.close(int(name))
+        if account:
+            limits.become(account, room)
+            wanted = json.loads(request)
+        else:
+            wanted = json.loads(request)
+            account = room.account(wanted["student"])
+            limits.become(account, room)
+            os.environ.clear()
+            os.chdir(account.home)
         os.environ.update(wanted["env"])
         # What the imports have found out about the one who imported.
         course.HOME = pathlib.Path(os.environ.get("PAIRED_HOME") or course.ROOT)
@@ -62,28 +70,28 @@ def _become_kernel(request: bytes, account: Account, room: Room, kept: set[int])
         tempfile.tempdir = None
         process = importlib.import_module("multiprocessing.process").current_process()
         process.authkey = os.urandom(32)
-        kernels.become_kernel(wanted)
+        if "student" not in wanted:
+            kernels.become_kernel(wanted)
+        os.setsid()
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        sys.argv = ["jupyterhub-singleuser", *wanted["argv"]]
+        importlib.import_module("paired.machine.hub.student").main()
     finally:
         os._exit(1)
-
-
-def _close(descriptor: int) -> None:
-    with contextlib.suppress(OSError):  # the one by which the list was read is closed already
-        os.close(descriptor)
 
 
 class _Server:
     """Answers all who ask, none of whom can keep the others waiting."""
 
-    def __init__(self, framework: str, room: Room) -> None:
-        self.room, self.askers = room, set()
+    def __init__(self, kind: str, room: Room) -> None:
+        self.kind, self.room, self.askers = kind, room, set()
         self.kept = {int(name) for name in os.listdir("/proc/self/fd")}
         self.selector = selectors.DefaultSelector()
         self.socket = socket.socket(socket.AF_UNIX)
-        address = pathlib.Path(room.sockets, framework)
+        address = pathlib.Path(room.sockets, kind)
         address.unlink(missing_ok=True)  # of one that was killed
         self.socket.bind(str(address))
-        address.chmod(0o666)
+        address.chmod(0o600 if kind == SERVER else 0o666)
         self.socket.listen(128)
         self.socket.setblocking(False)
         self.selector.register(self.socket, selectors.EVENT_READ, self.accept)
@@ -99,10 +107,7 @@ class _Server:
     def accept(self) -> None:
         connection, _ = self.socket.accept()
         try:
-            account = self.room.account_of(peer(connection))
-            theirs = [asker for asker in self.askers if asker.account == account]
-            if len(theirs) >= _MOST_CONNECTIONS * (1 if self.room.users else 100):
-                raise PermissionError("That is enough.")
+            account = self.account(asking.peer(connection))
         except (KeyError, PermissionError):
             connection.close()
             return
@@ -110,6 +115,22 @@ class _Server:
         asker = _Asker(connection, account)
         self.askers.add(asker)
         self.selector.register(connection, selectors.EVENT_READ, lambda: self.hear(asker))
+
+    def account(self, uid: int) -> Account | None:
+        """Whose kernel one who asks gets; None for the hub, which says whose server it wants.
+
+        Raises:
+            KeyError, PermissionError: somebody else asks, or too often.
+        """
+        if self.kind == SERVER:
+            if uid != os.getuid():
+                raise PermissionError("Only the hub starts servers.")
+            return None
+        account = self.room.account_of(uid)
+        theirs = sum(asker.account == account for asker in self.askers)
+        if self.room.users and theirs >= _MOST_KERNELS:
+            raise PermissionError("That is enough.")
+        return account
 
     def hear(self, asker: _Asker) -> None:
         try:
@@ -124,13 +145,13 @@ class _Server:
             self.fork(asker)
 
     def fork(self, asker: _Asker) -> None:
-        pid = os.fork()
-        if pid == 0:
-            _become_kernel(asker.request, asker.account, self.room, self.kept)
-        asker.pid, asker.request = pid, b""
-        asker.ends = os.pidfd_open(pid)
+        asker.pid = os.fork()
+        if asker.pid == 0:
+            _become(asker.request, asker.account, self.room, self.kept)
+        asker.request = b""
+        asker.ends = os.pidfd_open(asker.pid)
         self.selector.register(asker.ends, selectors.EVENT_READ, lambda: self.ended(asker))
-        self.say(asker, {"pid": pid})
+        self.say(asker, {"pid": asker.pid})
 
     def ended(self, asker: _Asker) -> None:
         _, status = os.waitpid(asker.pid, 0)
@@ -156,16 +177,19 @@ class _Server:
         self.askers.discard(asker)
 
 
-def main(framework: str) -> None:
-    """Import a framework, then fork kernels."""
+def main(kind: str) -> None:
+    """Import what is needed, then fork."""
     room = Room.here()
     limits.needed_by_all()
-    kernels.warm(framework)
-    importlib.import_module("ipykernel.debugger")
+    if kind == SERVER:
+        kernels.import_all(_SERVER_IMPORTS)
+    else:
+        kernels.warm(kind)
+        importlib.import_module("ipykernel.debugger")
     gc.collect()
-    gc.freeze()  # or the first collection in each kernel would copy what they share
+    gc.freeze()  # or the first collection in each child would copy what they share
     with contextlib.suppress(KeyboardInterrupt):  # by which the hub stops it
-        _Server(framework, room).serve()
+        _Server(kind, room).serve()
 
 
 if __name__ == "__main__":
