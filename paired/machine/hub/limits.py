@@ -106,13 +106,17 @@ def end_all(account: Account) -> None:
         subprocess.run(command, user=account.uid, group=account.gid, extra_groups=[], cwd="/")
 
 
-def _held(process) -> int:
-    """The memory that a process has, its part of what is shared; 0 for one that has gone."""
+def _held(process) -> tuple[int, int]:
+    """The memory of a process: what is its own, and with its part of what is shared.
+
+    Both are 0 for a process that has gone.
+    """
     import psutil
 
     with contextlib.suppress(psutil.Error):
-        return process.memory_full_info().pss
-    return 0
+        memory = process.memory_full_info()
+        return memory.uss, memory.pss
+    return 0, 0
 
 
 def watch(room: Room) -> None:
@@ -137,7 +141,7 @@ def watch(room: Room) -> None:
             with contextlib.suppress(KeyError, PermissionError, psutil.Error):
                 room.account_of(uid)
                 held = {process: _held(process) for process in processes}
-                if sum(held.values()) > room.memory:
+                if sum(together for _, together in held.values()) > room.memory:
                     max(held, key=held.get).kill()
 
 

@@ -29,8 +29,8 @@ from paired.machine.hub.room import Account, Room
 SERVER = "server"
 # What a server imports: all but these few tenths of its start.
 _SERVER_IMPORTS = (
-    "paired.machine.hub.student", "paired.machine.hub.provisioner", "jupyterhub.singleuser.app",
-    "jupyterhub.singleuser.extension", "jupyterlab.labapp", "jupyter_server_proxy",
+    "paired.machine.hub.student", "paired.machine.hub.provisioner", "jupyterlab.labapp",
+    "jupyterhub.singleuser.extension", "jupyter_server_proxy",
     "jupyter_server_terminals", "nbdime.webapp.nb_server_extension", "notebook_shim.nbserver",
     "jupyterlab_server.workspaces_handler", "jupyter_server.services.contents.largefilemanager",
 )  # fmt: skip
