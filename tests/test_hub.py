@@ -132,6 +132,13 @@ def folder():
     shutil.rmtree(folder)
 
 
+def variables(process: psutil.Process) -> str:
+    """Which class a process was started for."""
+    with contextlib.suppress(psutil.Error):
+        return process.environ().get(rooms.VARIABLE, "")
+    return ""
+
+
 @pytest.fixture(scope="module")
 def hub(folder):
     """The address of a hub."""
@@ -159,6 +166,10 @@ def hub(folder):
             process.wait(60)
         process.kill()
         process.wait()
+    assert not [p for p in psutil.process_iter() if str(folder) in variables(p)], (
+        "something is left"
+    )
+    assert not list(pathlib.Path("/tmp").glob("hub-*")), "something is left"
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +226,7 @@ def test_a_kernel_is_forked_and_is_the_students(anna, ben, class_of_two, folder)
     assert "/students/anna/course/.records/" in said(anna, code)
     draw = "import secrets, multiprocessing.process as m; print(m.current_process().authkey.hex())"
     assert said(anna, draw) != said(ben, draw)
-    endless = anna.execute("import time\ntime.sleep(60)")
+    endless = anna.execute("import time\ntime.sleep(60)", stop_on_error=False)
     url = f"{class_of_two[0].address}/user/anna/api/kernels"
     [kernel] = class_of_two[0].pages.get(url).json()
     time.sleep(0.5)

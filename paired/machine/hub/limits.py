@@ -10,6 +10,7 @@ import ctypes
 import os
 import pathlib
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -22,7 +23,9 @@ _LARGEST_FILE = 2 * GIGABYTE
 _SHARED_MEMORY = 512 * 2**20
 # When memory runs out, the system ends a student's process first, and never what all students need.
 _NEEDED_BY_ALL, _FIRST_TO_GO = -900, 500
-_SET_DUMPABLE, _NO_NEW_PRIVILEGES, _NEW_MOUNTS, _PRIVATE = 4, 38, 0x20000, 1 << 18
+# Of prctl, unshare and mount.
+_DIE_WITH_PARENT, _SET_DUMPABLE, _NO_NEW_PRIVILEGES = 1, 4, 38
+_NEW_MOUNTS, _PRIVATE = 0x20000, 1 << 18
 _NO_PROGRAMS = 2 | 4 | 8  # MS_NOSUID, MS_NODEV, MS_NOEXEC
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -95,6 +98,13 @@ def become(account: Account, room: Room) -> None:
     _libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
 
 
+def end_with(parent: int) -> None:
+    """Let this process end when the one that has forked it does, however that ends."""
+    _libc.prctl(_DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
 def end_all(account: Account) -> None:
     """End every process of a student; the system knows them all, whatever became of their parents.
 
@@ -120,7 +130,7 @@ def _held(process) -> tuple[int, int]:
 
 
 def watch(room: Room) -> None:
-    """End the largest process of a student whose processes have too much memory; does not return.
+    """While the hub runs, end the largest process of a student whose processes have too much.
 
     Of what kernels share only a part counts, so that a fork which changes nothing costs little.
     """
@@ -130,21 +140,34 @@ def watch(room: Room) -> None:
     parent = os.getppid()
     while os.getppid() == parent:
         time.sleep(_LOOK_SECONDS)
-        students: dict[int, list] = {}
-        for process in psutil.process_iter(["uids", "memory_info"]):
-            if process.info["uids"] and process.info["memory_info"]:
-                students.setdefault(process.info["uids"].real, []).append(process)
-        for uid, processes in students.items():
+        for processes in _students(room).values():
             # Quickly at first: more than the true sum, since it counts what is shared for each.
             if sum(process.info["memory_info"].rss for process in processes) <= room.memory:
                 continue
-            with contextlib.suppress(KeyError, PermissionError, psutil.Error):
-                room.account_of(uid)
-                held = {process: _held(process) for process in processes}
-                if sum(together for _, together in held.values()) > room.memory:
+            held = {process: _held(process) for process in processes}
+            if sum(together for _, together in held.values()) > room.memory:
+                with contextlib.suppress(psutil.Error):
                     max(held, key=held.get).kill()
 
 
+def _students(room: Room) -> dict[Account, list]:
+    """The processes of each student."""
+    import psutil
+
+    found: dict[int, list] = {}
+    for process in psutil.process_iter(["uids", "memory_info"]):
+        if process.info["uids"] and process.info["memory_info"]:
+            found.setdefault(process.info["uids"].real, []).append(process)
+    students = {}
+    for uid, processes in found.items():
+        with contextlib.suppress(KeyError, PermissionError):
+            students[room.account_of(uid)] = processes
+    return students
+
+
 if __name__ == "__main__":
+    room = Room.here()
     with contextlib.suppress(KeyboardInterrupt):  # by which the hub stops it
-        watch(Room.here())
+        watch(room)
+    for account in _students(room):  # what their servers have left
+        end_all(account)

@@ -50,6 +50,7 @@ class _Asker:
 def _become(request: bytes, account: Account | None, room: Room, kept: set[int]) -> None:
     """In the forked process: become the student's, then what was asked for. Does not return."""
     try:
+        parent = os.getppid()
         for name in os.listdir("/proc/self/fd"):
             if int(name) not in kept:
                 with contextlib.suppress(OSError):  # that of the list itself
@@ -63,6 +64,7 @@ def _become(request: bytes, account: Account | None, room: Room, kept: set[int])
             limits.become(account, room)
             os.environ.clear()
             os.chdir(account.home)
+        limits.end_with(parent)
         os.environ.update(wanted["env"])
         # What the imports have found out about the one who imported.
         course.HOME = pathlib.Path(os.environ.get("PAIRED_HOME") or course.ROOT)
