@@ -78,14 +78,20 @@ class Student:
     def hub(self, method: str, what: str, **options) -> dict:
         url = f"{self.address}/hub/api/users/{self.name}{what}"
         answer = self.pages.request(method, url, params={"_xsrf": self.mark}, **options)
-        assert answer.ok, answer.text
+        assert answer.ok, answer.text + self.logs()
         return answer.json() if answer.content else {}
+
+    def logs(self) -> str:
+        """The last words of the hub, and of the student's server."""
+        files = ("hub/hub.log", f"students/{self.name}/server.log")
+        paths = [self.folder / "course" / "class" / name for name in files]
+        return "\n".join(path.read_text()[-2000:] for path in paths if path.exists())
 
     def start(self) -> None:
         self.hub("POST", "/server")
         until = time.monotonic() + 120
         while not self.hub("GET", "")["server"]:
-            assert time.monotonic() < until, "the server does not start"
+            assert time.monotonic() < until, self.logs()
             time.sleep(0.2)
 
     def open(self, path: str):
@@ -249,6 +255,14 @@ def test_a_student_reaches_nothing_of_another_and_nothing_of_the_hub(anna, ben, 
     ]  # fmt: skip
     for each in tries:
         assert said(ben, f"import os\n{each}") in ("PermissionError", "FileNotFoundError"), each
+    held = """import os, socket
+for name in os.listdir("/proc/self/fd"):
+    try:
+        print(socket.socket(fileno=os.dup(int(name))).getsockname())
+    except (OSError, ValueError):
+        pass
+"""
+    assert not re.search("/hub-[^/]*/[^/]*'", said(ben, held)), "a socket that others ask at"
     code = "import glob; print(glob.glob('/dev/shm/*'), glob.glob('/tmp/hub-*/anna/*'))"
     assert said(ben, code) == "[] []"
     assert (

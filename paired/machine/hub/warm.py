@@ -15,11 +15,12 @@ import importlib
 import json
 import os
 import pathlib
-import selectors
+import select
 import signal
 import socket
 import sys
 import tempfile
+import traceback
 
 from paired import course, settings
 from paired.authors import kernels
@@ -39,27 +40,27 @@ _MOST_KERNELS = 12  # of a student, at a time
 _LOOK_SECONDS = 5
 
 
-class _Asker:
-    """One who has connected: first with a request that grows, then with a process that runs."""
+def _descriptors() -> set[int]:
+    """The open files of this process, but for the list of them."""
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            os.fstat(int(name))
+            found.add(int(name))
+    return found
 
-    def __init__(self, connection: socket.socket, account: Account | None) -> None:
-        self.connection, self.account = connection, account  # None: the hub
-        self.request, self.pid, self.ends = b"", 0, -1
 
-
-def _become(request: bytes, account: Account | None, room: Room, kept: set[int]) -> None:
+def _become(connection: socket.socket, account: Account | None, room: Room, kept: set) -> None:
     """In the forked process: become the student's, then what was asked for. Does not return."""
     try:
         parent = os.getppid()
-        for name in os.listdir("/proc/self/fd"):
-            if int(name) not in kept:
-                with contextlib.suppress(OSError):  # that of the list itself
-                    os.close(int(name))
+        for descriptor in _descriptors() - kept - {connection.fileno()}:
+            os.close(descriptor)
         if account:
             limits.become(account, room)
-            wanted = json.loads(request)
-        else:
-            wanted = json.loads(request)
+        with connection, connection.makefile() as file:
+            wanted = json.loads(file.readline(_LARGEST_REQUEST))
+        if not account:
             account = room.account(wanted["student"])
             limits.become(account, room)
             os.environ.clear()
@@ -78,45 +79,72 @@ def _become(request: bytes, account: Account | None, room: Room, kept: set[int])
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         sys.argv = ["jupyterhub-singleuser", *wanted["argv"]]
         importlib.import_module("paired.machine.hub.student").main()
+    except Exception:
+        traceback.print_exc()  # in the hub's log
     finally:
         os._exit(1)
 
 
+class _Child:
+    """A forked process, and the connection of the one who asked for it."""
+
+    def __init__(self, connection: socket.socket, account: Account | None, pid: int) -> None:
+        self.connection, self.account, self.pid = connection, account, pid
+        self.ends = os.pidfd_open(pid)
+
+    def say(self, answer: dict) -> None:
+        """Answer, unless the asker has gone."""
+        with contextlib.suppress(OSError):
+            self.connection.send(json.dumps(answer).encode() + b"\n")
+
+
 class _Server:
-    """Answers all who ask, none of whom can keep the others waiting."""
+    """Forks for all who ask, none of whom can keep the others waiting."""
 
     def __init__(self, kind: str, room: Room) -> None:
-        self.kind, self.room, self.askers = kind, room, set()
-        self.kept = {int(name) for name in os.listdir("/proc/self/fd")}
-        self.selector = selectors.DefaultSelector()
+        self.kind, self.room = kind, room
+        self.children: dict[int, _Child] = {}  # by both of their descriptors
+        self.kept = _descriptors()
         self.socket = socket.socket(socket.AF_UNIX)
         address = pathlib.Path(room.sockets, kind)
         address.unlink(missing_ok=True)  # of one that was killed
         self.socket.bind(str(address))
         address.chmod(0o600 if kind == SERVER else 0o666)
         self.socket.listen(128)
-        self.socket.setblocking(False)
-        self.selector.register(self.socket, selectors.EVENT_READ, self.accept)
+        self.poll = select.epoll()
+        self.poll.register(self.socket, select.EPOLLIN)
 
     def serve(self) -> None:
         """Until the one who started it has gone."""
         parent = os.getppid()
         while os.getppid() == parent:
-            for key, _ in self.selector.select(_LOOK_SECONDS):
-                if key.fileobj in self.selector.get_map():  # not gone since
-                    key.data()
+            for descriptor, _ in self.poll.poll(_LOOK_SECONDS):
+                if descriptor == self.socket.fileno():
+                    self.accept()
+                elif child := self.children.get(descriptor):  # not gone since
+                    self.end(child)
 
     def accept(self) -> None:
+        """Fork for one who has connected: the child reads what is wanted.
+
+        Of what a student sends, tokens too, nothing comes into this process, from which the others'
+        are forked.
+        """
         connection, _ = self.socket.accept()
         try:
             account = self.account(asking.peer(connection))
         except (KeyError, PermissionError):
             connection.close()
             return
+        pid = os.fork()
+        if pid == 0:
+            _become(connection, account, self.room, self.kept)
         connection.setblocking(False)
-        asker = _Asker(connection, account)
-        self.askers.add(asker)
-        self.selector.register(connection, selectors.EVENT_READ, lambda: self.hear(asker))
+        child = _Child(connection, account, pid)
+        self.poll.register(connection, select.EPOLLRDHUP)  # the asker has gone
+        self.poll.register(child.ends, select.EPOLLIN)
+        self.children |= {connection.fileno(): child, child.ends: child}
+        child.say({"pid": pid})
 
     def account(self, uid: int) -> Account | None:
         """Whose kernel one who asks gets; None for the hub, which says whose server it wants.
@@ -129,54 +157,25 @@ class _Server:
                 raise PermissionError("Only the hub starts servers.")
             return None
         account = self.room.account_of(uid)
-        theirs = sum(asker.account == account for asker in self.askers)
+        theirs = sum(child.account == account for child in self.children.values()) // 2
         if self.room.users and theirs >= _MOST_KERNELS:
             raise PermissionError("That is enough.")
         return account
 
-    def hear(self, asker: _Asker) -> None:
-        try:
-            part = asker.connection.recv(_LARGEST_REQUEST)
-        except OSError:
-            part = b""
-        if not part or asker.pid or len(asker.request) > _LARGEST_REQUEST:
-            self.forget(asker)
-            return
-        asker.request += part
-        if part.endswith(b"\n"):
-            self.fork(asker)
-
-    def fork(self, asker: _Asker) -> None:
-        asker.pid = os.fork()
-        if asker.pid == 0:
-            _become(asker.request, asker.account, self.room, self.kept)
-        asker.request = b""
-        asker.ends = os.pidfd_open(asker.pid)
-        self.selector.register(asker.ends, selectors.EVENT_READ, lambda: self.ended(asker))
-        self.say(asker, {"pid": asker.pid})
-
-    def ended(self, asker: _Asker) -> None:
-        _, status = os.waitpid(asker.pid, 0)
-        asker.pid = 0
-        self.say(asker, {"code": os.waitstatus_to_exitcode(status)})
-        self.forget(asker)
-
-    def say(self, asker: _Asker, answer: dict) -> None:
-        with contextlib.suppress(OSError):  # has gone, which is heard later
-            asker.connection.send(json.dumps(answer).encode() + b"\n")
-
-    def forget(self, asker: _Asker) -> None:
-        if asker.pid:  # not waited for yet, so the number is still its own
+    def end(self, child: _Child) -> None:
+        """End a process if it has not ended, and say how it did."""
+        # It has not been waited for, so the number is still its own.
+        if os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             for end in (os.killpg, os.kill):
                 with contextlib.suppress(OSError):
-                    end(asker.pid, signal.SIGKILL)
-            os.waitpid(asker.pid, 0)
-        if asker.ends >= 0:
-            self.selector.unregister(asker.ends)
-            os.close(asker.ends)
-        self.selector.unregister(asker.connection)
-        asker.connection.close()
-        self.askers.discard(asker)
+                    end(child.pid, signal.SIGKILL)
+        _, status = os.waitpid(child.pid, 0)
+        child.say({"code": os.waitstatus_to_exitcode(status)})
+        for descriptor in (child.connection.fileno(), child.ends):
+            self.poll.unregister(descriptor)
+            del self.children[descriptor]
+        os.close(child.ends)
+        child.connection.close()
 
 
 def main(kind: str) -> None:
