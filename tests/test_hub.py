@@ -103,8 +103,7 @@ class Student:
         answer = self.pages.post(sessions, json=body)
         assert answer.status_code == 201, answer.text
         name = f"kernel-{answer.json()['kernel']['id']}.json"
-        [file] = pathlib.Path("/tmp").glob(f"hub-*/{self.name}/{name}")
-        client = BlockingKernelClient(connection_file=str(file))
+        client = BlockingKernelClient(connection_file=f"{self.folder}/sockets/{self.name}/{name}")
         client.load_connection_file()
         client.start_channels()
         client.wait_for_ready(timeout=60)
@@ -157,6 +156,7 @@ def hub(folder):
         (folder / "mounts").mkdir()
         mounts = ["bash", "-c", MOUNTS, "mounts", folder / "mounts", sys.base_prefix]
         command = ["unshare", "-m", *mounts, *command]
+    others = set(pathlib.Path("/tmp").glob("hub-*"))
     with (folder / "words").open("w") as words:
         process = subprocess.Popen(command, stdout=words, stderr=words, stdin=subprocess.DEVNULL)
     try:
@@ -165,6 +165,8 @@ def hub(folder):
             assert process.poll() is None, (folder / "words").read_text()
             assert time.monotonic() < until
             time.sleep(0.2)
+        [sockets] = set(pathlib.Path("/tmp").glob("hub-*")) - others
+        (folder / "sockets").symlink_to(sockets)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.send_signal(signal.SIGINT)
@@ -175,7 +177,7 @@ def hub(folder):
     assert not [p for p in psutil.process_iter() if str(folder) in variables(p)], (
         "something is left"
     )
-    assert not list(pathlib.Path("/tmp").glob("hub-*")), "something is left"
+    assert not sockets.exists(), "something is left"
 
 
 @pytest.fixture(scope="module")
@@ -275,8 +277,8 @@ for name in os.listdir("/proc/self/fd"):
 
 
 @as_root
-def test_who_is_not_of_the_class_gets_no_kernel(hub, anna):
-    [address] = pathlib.Path("/tmp").glob("hub-*/tensorflow")
+def test_who_is_not_of_the_class_gets_no_kernel(anna, folder):
+    address = folder / "sockets" / "tensorflow"
     code = "import os, socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n"
     code += """s.sendall(b'{"argv": ["ipykernel_launcher"], "cwd": "/", "env": {}}\\n')\n"""
     code += "print(s.recv(100))"

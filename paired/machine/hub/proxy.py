@@ -1,6 +1,7 @@
 """The proxy in front of the hub, from npm, by the lock in env/hub/."""
 
 import hashlib
+import os
 import pathlib
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from paired import course
 
 _LISTED = course.ROOT / "env" / "hub"
+_FIRST_FREE = 1024
 _FOLDER = pathlib.Path(sys.prefix, "share", "hub-proxy")
 _OPTIONS = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--omit=dev"]
 
@@ -17,8 +19,10 @@ class ProxyError(Exception):
     """It cannot be had, and what to do, in a sentence."""
 
 
-def command() -> list[str]:
+def command(port: int) -> list[str]:
     """The command line of the proxy, which is installed if it is not here.
+
+    The whole room talks to it, so it is not root, unless its port is one that only root may have.
 
     Raises:
         ProxyError: it cannot be installed.
@@ -49,4 +53,7 @@ def command() -> list[str]:
         (part / "course.stamp").write_text(wanted)
         part.rename(_FOLDER)
     program = _FOLDER / "node_modules" / "configurable-http-proxy" / "bin"
-    return [str(node / "bin" / "node"), str(program / "configurable-http-proxy")]
+    less = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"]
+    able = os.getuid() == 0 and port >= _FIRST_FREE and shutil.which(less[0])
+    run = [str(node / "bin" / "node"), str(program / "configurable-http-proxy")]
+    return [*(less if able else []), *run]
