@@ -1,11 +1,13 @@
 """JupyterHub's configuration, and how it starts a student's server."""
 
 import asyncio
+import collections
 import dataclasses
 import os
 import pathlib
 import subprocess
 import sys
+from typing import ClassVar
 
 from paired import course, ports
 from paired.machine.hub import accounts, asking, limits, warm
@@ -36,6 +38,7 @@ class Spawner(LocalProcessSpawner):
 
     room: Room
     disk: int
+    given: ClassVar = collections.deque(maxlen=1000)
     forked: asking.Forked | None = None
 
     @property
@@ -79,7 +82,11 @@ class Spawner(LocalProcessSpawner):
         if not runtime.exists():
             runtime.mkdir(0o700)
             os.chown(runtime, account.uid, account.gid)
-        self.port = ports.server_port()
+        # Free, and given to nobody whose server has not taken it yet.
+        while (port := ports.server_port()) in self.given:
+            pass
+        self.port = port
+        self.given.append(port)
         request = {"student": self.user.name, "argv": self.get_args(), "env": self.get_env()}
         try:
             address = pathlib.Path(self.room.sockets, warm.SERVER)
