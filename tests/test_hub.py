@@ -237,6 +237,14 @@ def test_a_kernel_is_forked_and_is_the_students(anna, ben, class_of_two, folder)
     assert "/students/anna/course/.records/" in said(anna, code)
     draw = "import secrets, multiprocessing.process as m; print(m.current_process().authkey.hex())"
     assert said(anna, draw) != said(ben, draw)
+    slow = """import socket
+asker = socket.socket(socket.AF_UNIX)
+asker.settimeout(1)
+asker.connect(json.loads(os.environ["PAIRED_HUB"])["sockets"] + "/pytorch")
+print("pid" in str(asker.recv(100)))
+asker.recv(100)
+"""
+    assert said(ben, f"import json, os\n{slow}") == "True\nTimeoutError", "it waits for its request"
     endless = anna.execute("import time\ntime.sleep(60)", stop_on_error=False)
     url = f"{class_of_two[0].address}/user/anna/api/kernels"
     [kernel] = class_of_two[0].pages.get(url).json()

@@ -95,7 +95,8 @@ class _Child:
     def say(self, answer: dict) -> None:
         """Answer, unless the asker has gone."""
         with contextlib.suppress(OSError):
-            self.connection.send(json.dumps(answer).encode() + b"\n")
+            # The child shares the connection: that it waits there must not be changed.
+            self.connection.send(json.dumps(answer).encode() + b"\n", socket.MSG_DONTWAIT)
 
 
 class _Server:
@@ -139,7 +140,6 @@ class _Server:
         pid = os.fork()
         if pid == 0:
             _become(connection, account, self.room, self.kept)
-        connection.setblocking(False)
         child = _Child(connection, account, pid)
         self.poll.register(connection, select.EPOLLRDHUP)  # the asker has gone
         self.poll.register(child.ends, select.EPOLLIN)
