@@ -18,6 +18,7 @@ from paired.machine.hub.place import HubError
 from paired.machine.hub.room import GIGABYTE, GROUP, VARIABLE, Room
 
 SEATS, _DISK = 20, 5
+_WARM_SECONDS = 100  # for the imports, on a busy machine
 
 
 def board(host: str, port: int) -> str:
@@ -100,11 +101,15 @@ def serve(room: Room, options: argparse.Namespace, word: str, students: frozense
     os.environ[VARIABLE] = room.variable
 
     def when_it_answers() -> None:
+        until = time.monotonic() + _WARM_SECONDS
         host = ports.ADDRESS if options.host in ("0.0.0.0", "") else options.host  # noqa: S104
         while not answers(options.port, host):
             time.sleep(0.2)
         for kind in (*course.FRAMEWORKS, "server") if sys.platform == "linux" else ():
             while not pathlib.Path(room.sockets, kind).exists():
+                if time.monotonic() > until:
+                    print(f"What forks {kind} is not ready, so it starts slowly; see {log}")
+                    break
                 time.sleep(0.2)
         say(room, options, word, students)
 

@@ -118,6 +118,7 @@ def _service(room: Room, name: str, *command: str) -> dict:
     """A program beside the hub, which starts it again if it ends; it gets nothing of the hub's."""
     variables = {
         "PATH": os.environ["PATH"],
+        "HOME": f"{room.folder}/hub",
         "LANG": os.environ.get("LANG", "C.UTF-8"),
         "MPLCONFIGDIR": f"{room.folder}/hub/matplotlib",
         VARIABLE: room.variable,
