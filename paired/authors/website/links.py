@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shutil
 
 from paired import course
 
@@ -44,7 +45,11 @@ def turn(text: str, base: pathlib.Path, page: pathlib.Path, source: pathlib.Path
             return f"[{words}](/{PAGES[str(inside)]}.md{anchor and '#' + anchor})"
         if inside.parts[0] == "solutions" or file.is_dir():
             return words
-        place = os.path.relpath(file, page.parent)
-        return f"![{words}]({place})" if match["image"] else f"[{words}](<path:{place}>)"
+        if match["image"]:  # a copy, since Sphinx finds none whose path has a space
+            copy = source / "pictures" / inside
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, copy)
+            return f"![{words}]({up}pictures/{inside})"
+        return f"[{words}](<path:{os.path.relpath(file, page.parent)}>)"
 
     return _LINK.sub(link, text)
