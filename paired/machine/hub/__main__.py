@@ -17,7 +17,7 @@ from paired.machine.hub import place
 from paired.machine.hub.place import HubError
 from paired.machine.hub.room import GIGABYTE, GROUP, VARIABLE, Room
 
-SEATS, _DISK = 20, 5
+SEATS = 20
 _WARM_SECONDS = 100  # for the imports, on a busy machine
 
 
@@ -80,9 +80,7 @@ def serve(room: Room, options: argparse.Namespace, word: str, students: frozense
     """Run the hub until Ctrl-C; what it says goes to a log."""
     from paired.machine.hub import config, proxy
 
-    entrance = config.Entrance(
-        options.host, options.port, word, students, options.seats, options.disk
-    )
+    entrance = config.Entrance(options.host, options.port, word, students, options.seats)
     try:
         configuration = config.configuration(room, entrance, proxy.command(options.port))
     except proxy.ProxyError as problem:
@@ -133,7 +131,6 @@ def main(arguments: list[str] | None = None, root: pathlib.Path = course.ROOT) -
     parser.add_argument("--seats", type=int, help=f"how many students; {SEATS} unless given")
     parser.add_argument("--word", help="what a new account has to know")
     parser.add_argument("--memory", type=float, help="gigabytes for a student")
-    parser.add_argument("--disk", type=int, default=_DISK, help="gigabytes, where there are quotas")
     parser.add_argument("--forget", help="a student who chooses a new password")
     options = parser.parse_args(arguments)
     sockets = tempfile.mkdtemp(prefix="hub-", dir="/tmp")

@@ -19,6 +19,7 @@ from firstuseauthenticator import FirstUseAuthenticator
 from traitlets import Set, Unicode
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,23}")
+_DISK_GIGABYTES = 5  # of a student, where there are quotas
 NAME_RULE = "small letters a to z, digits, - and _, beginning with a letter, at most 24"
 
 
@@ -102,11 +103,11 @@ def _add_user(room: Room, student: str) -> None:
     subprocess.run(command, check=True)
 
 
-def limit_disk(room: Room, student: str, gigabytes: int) -> bool:
+def limit_disk(room: Room, student: str) -> bool:
     """Limit what a student's files take; False where the file system has no quotas."""
     if not room.users or not shutil.which("setquota"):
         return False
-    blocks = str(gigabytes * 2**20)
+    blocks = str(_DISK_GIGABYTES * 2**20)
     place = subprocess.run(
         ["df", "--output=target", room.folder], capture_output=True, text=True
     ).stdout.splitlines()[-1]

@@ -30,14 +30,12 @@ class Entrance:
     word: str
     students: frozenset[str]
     seats: int
-    disk: int  # gigabytes for a student, where there are quotas
 
 
 class Spawner(LocalProcessSpawner):
     """Starts a student's server with the student's rights and limits."""
 
     room: Room
-    disk: int
     given: ClassVar = collections.deque(maxlen=1000)
     forked: asking.Forked | None = None
 
@@ -77,7 +75,7 @@ class Spawner(LocalProcessSpawner):
             raise
         if self.room.users:
             limits.make_group(self.room, self.user.name)
-            accounts.limit_disk(self.room, self.user.name, self.disk)
+            accounts.limit_disk(self.room, self.user.name)
         runtime = pathlib.Path(self.room.sockets, self.user.name)
         if not runtime.exists():
             runtime.mkdir(0o700)
@@ -150,7 +148,7 @@ def configuration(room: Room, entrance: Entrance, proxy: list[str]) -> Config:
     c.Authenticator.students = set(entrance.students)
     c.Authenticator.min_password_length = 8
 
-    Spawner.room, Spawner.disk = room, entrance.disk
+    Spawner.room = room
     c.JupyterHub.spawner_class = Spawner
     c.Spawner.cmd = [sys.executable, "-m", "paired.machine.hub.student"]
     c.Spawner.default_url = "/lab/workspaces/course"

@@ -1,5 +1,6 @@
 """What has to be there before a class can start; what is not, is said in a sentence."""
 
+import functools
 import os
 import pathlib
 import secrets
@@ -9,6 +10,7 @@ import subprocess
 import sys
 
 from paired import course, ports
+from paired.machine import update
 from paired.machine.hub.room import GIGABYTE, Room
 
 FIRST_PORT = 8000
@@ -88,19 +90,14 @@ def check_reach() -> None:
 def publish(room: Room, root: pathlib.Path) -> str | None:
     """Put what was last committed where students' copies come from; returns what to say of it."""
     try:
-        inside = ["git", "-c", f"safe.directory={root}", "-C", root]
-        subprocess.run([*inside, "rev-parse", "HEAD"], check=True, capture_output=True)
-        if subprocess.run(
-            [*inside, "rev-parse", "--show-prefix"], capture_output=True
-        ).stdout.strip():
+        git = functools.partial(update.git, root, "-c", f"safe.directory={root}")
+        git("rev-parse", "HEAD")
+        if git("rev-parse", "--show-prefix").strip():
             raise subprocess.CalledProcessError(1, "git")
         if not room.course.exists():
-            make = ["git", "init", "--quiet", "--bare", "--initial-branch=main", room.course]
-            subprocess.run(make, check=True, capture_output=True)
-        push = [*inside, "push", "--quiet", "--force", room.course, "HEAD:refs/heads/main"]
-        subprocess.run(push, check=True, capture_output=True)
-        changed = [*inside, "status", "--porcelain", "--untracked-files=no"]
-        if subprocess.run(changed, capture_output=True).stdout.strip():
+            git("init", "--quiet", "--bare", "--initial-branch=main", str(room.course))
+        git("push", "--quiet", "--force", str(room.course), "HEAD:refs/heads/main")
+        if git("status", "--porcelain", "--untracked-files=no").strip():
             return (
                 "You have changes that are not committed: the class gets what was last committed."
             )
