@@ -13,6 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # checkout cannot be written to.
 HOME = pathlib.Path(os.environ.get("PAIRED_HOME") or ROOT)
 FRAMEWORKS = ("pytorch", "tensorflow")
+NAMES = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
 KINDS = ("notebooks", "exercises", "solutions")
 
 _NOTEBOOK = re.compile(r"(?P<number>\d\d)_(?P<slug>[a-z0-9_]+)_(?:pytorch|tensorflow)\.ipynb")

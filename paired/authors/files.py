@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import sys
 import types
 
@@ -39,6 +40,11 @@ def relative(path: pathlib.Path, root: pathlib.Path = course.ROOT) -> str:
     """The path as a reader of the repository knows it."""
     path = path.resolve()
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def plain(text: str) -> str:
+    """A text without the colours of a terminal."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def tags(cell: dict) -> list[str]:

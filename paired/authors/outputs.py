@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import pathlib
-import re
 import signal
 import subprocess
 import sys
@@ -24,7 +23,6 @@ from paired.authors import files
 from paired.authors.files import NotebookError, read, relative, tags
 
 CELL_SECONDS = 120
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def kernel_environment() -> dict[str, str]:
@@ -99,7 +97,7 @@ async def _run(client, path: pathlib.Path, cells: list[tuple[int, dict]]) -> Non
             # As nbval does it: without history, so that a trailing `;` or `_` mean the same.
             await client.async_execute_cell(cell, index, store_history=False)
         except exceptions.CellExecutionError as problem:
-            tail = _ANSI.sub("", problem.traceback).strip().splitlines()[-15:]
+            tail = files.plain(problem.traceback).strip().splitlines()[-15:]
             raise NotebookError("\n    ".join([f"{where} raises an error", *tail])) from None
         except exceptions.CellTimeoutError:
             raise NotebookError(f"{where} did not end within {CELL_SECONDS} seconds") from None
@@ -173,7 +171,7 @@ def _shown(cell: dict) -> list[str]:
         lines += [f"[{kind}, checksum {zlib.crc32(value.encode())}]" for kind, value in pictures]
         text = output.get("text") or "\n".join(output.get("traceback", []))
         text = text or ("" if pictures else data.get("text/plain", ""))
-        lines += _ANSI.sub("", text).splitlines()
+        lines += files.plain(text).splitlines()
     return lines
 
 

@@ -316,7 +316,7 @@ class Cell(nbval.IPyNbCell):
             detail = "\n".join([*diff, *self.unlike]) or detail
         elif said == "Cell execution caused an exception":
             said = "raises an error"
-        detail = re.sub(r"\x1b\[[0-9;]*m", "", detail).strip()
+        detail = files.plain(detail).strip()
         return f"{where} {said}" + (f"\n\n{detail}" if detail else "")
 
     def _lines(self, outputs: list) -> list[str]:

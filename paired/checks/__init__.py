@@ -58,7 +58,7 @@ def load(lesson: str, framework: str) -> "Tasks":
     if importlib.util.find_spec(module) is None:
         raise LookupError(f"lesson is {lesson!r}; there is no module {module} with its checks.")
     lesson_checks = importlib.import_module(module)
-    name = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}[framework]
+    name = course.NAMES[framework]
     adapter = getattr(lesson_checks, name, getattr(adapters, name))()
     file = f"{lesson}_{framework}.ipynb"
     functions = (resolve(each, framework) for each in lesson_checks.TASKS)

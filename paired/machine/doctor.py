@@ -22,7 +22,6 @@ from paired import course, dashboards, ports, settings
 PACKAGES = ("jupyterlab", "jupyter-server-proxy", "ipykernel", "nbval", "keras", "tensorboard")
 PACKAGES += ("visdom", "numpy")
 PORTS = {8888: "JupyterLab", 6006: "TensorBoard", 8097: "Visdom"}
-NAMES = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
 # The oldest driver for each major version of CUDA, as NVIDIA lists it.
 MINIMUM_DRIVER = {12: 525, 13: 580}
 
@@ -224,7 +223,7 @@ def _major(version: str | None) -> int | None:
 
 def _gpu_findings(facts: Facts, name: str, framework: Framework) -> Finding | None:
     """Why a framework that can be imported uses no GPU; None if it does, or there is none."""
-    title = NAMES[name]
+    title = course.NAMES[name]
     level = "warning" if facts.device == "gpu" else "note"
     if framework.broken:
         reason = framework.broken.strip().partition("\n")[0].rstrip(".")
@@ -279,7 +278,7 @@ def diagnose(facts: Facts) -> list[Finding]:
                 remedy = (
                     "Its processor may lack instructions that it needs (AVX): try another machine."
                 )
-            what = f"{NAMES[name]} cannot be imported: {framework.error}."
+            what = f"{course.NAMES[name]} cannot be imported: {framework.error}."
             findings.append(Finding("problem", what, remedy))
         elif finding := _gpu_findings(facts, name, framework):
             findings.append(finding)
@@ -322,7 +321,7 @@ def report(facts: Facts, findings: list[Finding]) -> str:
         build = f"built for {framework.other or cuda or 'the CPU'}"
         sees = f"sees {', '.join(framework.gpus) or 'no GPU'}"
         seen = f"{framework.version}, {build}, {sees}"
-        rows[NAMES[name]] = "cannot be imported" if framework.error else seen
+        rows[course.NAMES[name]] = "cannot be imported" if framework.error else seen
     rows["Packages"] = ", ".join(f"{name} {is_ or '-'}" for name, is_ in facts.packages.items())
     rows["Visdom page"] = "fetched" if facts.visdom_page else "missing"
     rows["GPU driver"] = facts.driver or "none found (NVIDIA's is looked for, no other)"

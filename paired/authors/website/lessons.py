@@ -12,9 +12,7 @@ from paired import course
 from paired.authors import files
 from paired.authors.website import links
 
-NAMES = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
 _TEMPLATE = pathlib.Path(__file__).with_name("lesson.md")
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _LINE = r"(?!#{1,6} |```)[^\n]+\n?"
 # A heading, a block of code, or a paragraph; a list stays with what introduces it.
 _BLOCK = re.compile(
@@ -63,8 +61,8 @@ def pair_of(texts: list[str], name: str = "") -> str:
     if texts[0] == texts[1]:
         return box("shared", texts[0], name) if texts[0] or name else ""
     halves = [
-        box(f"half {framework}", text, label=NAMES[framework])
-        for framework, text in zip(NAMES, texts, strict=True)
+        box(f"half {framework}", text, label=course.NAMES[framework])
+        for framework, text in zip(course.FRAMEWORKS, texts, strict=True)
         if text
     ]
     return box("pair" if len(halves) > 1 else "pair one-sided", "\n".join(halves), name)
@@ -87,7 +85,7 @@ def heading(lines: tuple[str, str]) -> str:
         return f"\n{lines[0]}\n"
     spans = [
         f'<span class="only {framework}">{line.lstrip("# ")}</span>'
-        for framework, line in zip(NAMES, lines, strict=True)
+        for framework, line in zip(course.FRAMEWORKS, lines, strict=True)
         if line
     ]
     return f"\n{max(lines).split()[0]} {' '.join(spans)}\n"
@@ -122,7 +120,7 @@ def output(cell: dict | None, caption: str, folder: pathlib.Path) -> str:
             shown += f"\n![{caption}]({folder.name}/{path.name})\n"
         else:
             text += each.get("text") or data.get("text/plain") or ""
-            text += _ANSI.sub("", "\n".join(each.get("traceback", [])))
+            text += files.plain("\n".join(each.get("traceback", [])))
     text = fence(text, "text") if text.strip() else ""
     return f'<div class="output">\n\n{text}\n{shown}\n</div>' if text or shown else ""
 

@@ -49,7 +49,7 @@ def section(lesson: course.Lesson) -> str:
             code += f'\n<p class="cell-name">{link}</p>\n\n{both}'
     head = f"[The lesson](/lessons/{lesson.name}.md), and where its halves part:\n\n{table}"
     notes = " ".join(
-        f"Only the {lessons.NAMES[framework]} half has {', '.join(found)}."
+        f"Only the {course.NAMES[framework]} half has {', '.join(found)}."
         for framework, found in alone.items()
         if found
     )
